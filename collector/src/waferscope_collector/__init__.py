@@ -1,0 +1,1 @@
+"""Writer (OTLP to PostgreSQL) and Collector configuration of WaferScope."""

@@ -1,0 +1,1 @@
+"""Ways to run WaferScope: everything on one machine by one command, and a site by compose."""

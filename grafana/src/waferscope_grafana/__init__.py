@@ -1,0 +1,1 @@
+"""Grafana boards and provisioning of WaferScope as code."""

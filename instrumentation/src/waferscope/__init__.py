@@ -1,0 +1,1 @@
+"""Traced wafer jobs over OpenTelemetry: what job authors import, and the waferscope command."""

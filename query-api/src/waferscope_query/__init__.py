@@ -1,0 +1,1 @@
+"""PromQL engine and HTTP API of WaferScope."""
