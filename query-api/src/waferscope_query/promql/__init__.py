@@ -1,0 +1,1 @@
+"""PromQL: parse, plan, select, evaluate, render."""

@@ -1,0 +1,62 @@
+"""What can go wrong between an expression and its answer.
+
+The HTTP API maps these classes to Prometheus's error types in one table.
+"""
+
+
+class PromQLError(Exception):
+    """Base of every error the engine raises on purpose."""
+
+
+class ParseError(PromQLError):
+    """The expression is no PromQL.
+
+    Attributes:
+        expression: The expression as given.
+        start: First offending character (0-based).
+        end: One past the last offending character.
+        reason: Prometheus's message without its position.
+    """
+
+    def __init__(self, expression: str, start: int, end: int, reason: str) -> None:
+        self.expression = expression
+        self.start = start
+        self.end = end
+        self.reason = reason
+        super().__init__(f"{_position(expression, start)}: parse error: {reason}")
+
+
+def _position(expression: str, start: int) -> str:
+    """Prometheus's `line:column`, counted in bytes from 1."""
+    before = expression[:start]
+    line_start = before.rfind("\n") + 1
+    return f"{before.count(chr(10)) + 1}:{len(before[line_start:].encode()) + 1}"
+
+
+class BadDataError(PromQLError):
+    """A request's parameters make no sense together (time range, step, matchers)."""
+
+
+class ExecutionError(PromQLError):
+    """The expression is PromQL, but can't be answered over this data or by this engine."""
+
+
+class TooManySamplesError(ExecutionError):
+    """The query would hold more samples in memory than the limit allows."""
+
+    def __init__(self) -> None:
+        super().__init__("query processing would load too many samples into memory in query execution")
+
+
+class QueryTimeoutError(PromQLError):
+    """The deadline passed before the answer was there."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__(f"query timed out in {stage}")
+
+
+class QueryCanceledError(PromQLError):
+    """Nobody waits for the answer any more."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__(f"query was canceled in {stage}")

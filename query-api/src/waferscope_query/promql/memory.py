@@ -1,0 +1,90 @@
+"""A source that holds its samples in memory, for tests and notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from waferscope_query.promql.errors import TooManySamplesError
+from waferscope_query.promql.labels import LabelFrame, StringPool
+from waferscope_query.promql.matchers import Matcher, select_rows
+from waferscope_query.promql.source import Metadata, Samples, Selection
+
+
+class MemorySource:
+    """Series given once as label sets with their samples.
+
+    Args:
+        series: Pairs of a label set (`__name__` included) and its samples: timestamps in ms ascending, values.
+        metadata: What `metadata` answers.
+    """
+
+    def __init__(
+        self,
+        series: Sequence[tuple[Mapping[str, str], Sequence[int], Sequence[float]]],
+        metadata: Sequence[Metadata] = (),
+    ) -> None:
+        self.pool = StringPool()
+        self._metadata = tuple(metadata)
+        lengths = [len(ts) for _, ts, _ in series]
+        self._all = Samples(
+            labels=LabelFrame.from_dicts([labels for labels, _, _ in series], self.pool),
+            offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            ts=np.concatenate([np.zeros(0), *(ts for _, ts, _ in series)]).astype(np.int64),
+            values=np.concatenate([np.zeros(0), *(np.asarray(values, np.float64) for _, _, values in series)]),
+        )
+
+    async def select(self, selections: Sequence[Selection], max_samples: int) -> list[Samples]:
+        """Fetch all selections (see `Source.select`)."""
+        fetched = [self._select_one(selection) for selection in selections]
+        if sum(len(samples.ts) for samples in fetched) > max_samples:
+            raise TooManySamplesError
+        return fetched
+
+    def _select_one(self, selection: Selection) -> Samples:
+        rows = np.flatnonzero(select_rows(self._all.labels, selection.matchers))
+        return take_series(self._all, rows, selection.start_ms, selection.end_ms)
+
+    def _matching(self, matcher_sets: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int) -> LabelFrame:
+        frame = self._all.labels
+        keep = np.full(len(frame), not matcher_sets)
+        for matchers in matcher_sets:
+            keep |= select_rows(frame, matchers)
+        samples = take_series(self._all, np.flatnonzero(keep), start_ms, end_ms)
+        return samples.labels.take(np.diff(samples.offsets) > 0)
+
+    async def label_names(self, matcher_sets: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int) -> list[str]:
+        """Sorted names of the labels of the matching series."""
+        frame = self._matching(matcher_sets, start_ms, end_ms)
+        return [name for name in frame.names if frame.column(name).any()]
+
+    async def label_values(
+        self, name: str, matcher_sets: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int
+    ) -> list[str]:
+        """Sorted values of one label over the matching series."""
+        return sorted(set(self._matching(matcher_sets, start_ms, end_ms).texts(name)) - {""})
+
+    async def series(self, matcher_sets: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int) -> LabelFrame:
+        """The matching label sets, each once."""
+        return self._matching(matcher_sets, start_ms, end_ms)
+
+    async def metadata(self, metric: str | None = None) -> list[Metadata]:
+        """What is known of one metric or of all."""
+        return [known for known in self._metadata if metric in (None, known.metric)]
+
+
+def take_series(samples: Samples, rows: NDArray[np.intp], start_ms: int, end_ms: int) -> Samples:
+    """Select series by index and cut their samples to a time range, both ends inclusive."""
+    counts = samples.offsets[rows + 1] - samples.offsets[rows]
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    index = np.arange(starts[-1]) + np.repeat(samples.offsets[rows] - starts[:-1], counts)
+    inside = (samples.ts[index] >= start_ms) & (samples.ts[index] <= end_ms)
+    kept = index[inside]
+    return Samples(
+        labels=samples.labels.take(rows),
+        offsets=np.concatenate([[0], np.cumsum(inside)])[starts].astype(np.int64),
+        ts=samples.ts[kept],
+        values=samples.values[kept],
+    )

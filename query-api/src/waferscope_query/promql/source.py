@@ -1,0 +1,99 @@
+"""Where samples come from: the protocol between the engine and a storage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from waferscope_query.promql.labels import LabelFrame, StringPool
+from waferscope_query.promql.matchers import Matcher
+
+STALE_BITS = 0x7FF0000000000002
+"""The NaN that says: from here on this series has no value (Prometheus, value.StaleNaN)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What one selector of an expression needs.
+
+    Attributes:
+        matchers: Conditions that a series must satisfy, all of them.
+        start_ms: First wanted timestamp, inclusive, milliseconds since the epoch.
+        end_ms: Last wanted timestamp, inclusive.
+    """
+
+    matchers: tuple[Matcher, ...]
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """The samples of n series, one after the other.
+
+    Attributes:
+        labels: The n label sets, all different.
+        offsets: int64[n + 1]; series i owns the samples offsets[i] to offsets[i + 1].
+        ts: int64[m], milliseconds, strictly ascending within a series.
+        values: float64[m]; stale markers are kept (see STALE_BITS).
+    """
+
+    labels: LabelFrame
+    offsets: NDArray[np.int64]
+    ts: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What is known of a metric: its Prometheus type, unit and help text."""
+
+    metric: str
+    kind: str
+    unit: str
+    help: str
+
+
+class Source(Protocol):
+    """A storage the engine can read.
+
+    All frames a source returns share its one pool. `matcher_sets` is a union: a series counts when it satisfies every
+    matcher of at least one set; no set at all means every series.
+    """
+
+    @property
+    def pool(self) -> StringPool:
+        """The pool of all codes this source returns."""
+        ...
+
+    async def select(self, selections: Sequence[Selection], max_samples: int) -> list[Samples]:
+        """Fetch all selections of a query, in their order, from one state of the storage.
+
+        Series without samples in the range may be left out. Samples outside the range may be returned as well.
+
+        Raises:
+            TooManySamplesError: The selections together hold more than `max_samples` samples.
+        """
+        ...
+
+    async def label_names(self, matcher_sets: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int) -> list[str]:
+        """Sorted names of the labels of the matching series."""
+        ...
+
+    async def label_values(
+        self, name: str, matcher_sets: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int
+    ) -> list[str]:
+        """Sorted values of one label over the matching series."""
+        ...
+
+    async def series(self, matcher_sets: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int) -> LabelFrame:
+        """The matching label sets, each once."""
+        ...
+
+    async def metadata(self, metric: str | None = None) -> list[Metadata]:
+        """What is known of one metric or of all."""
+        ...
