@@ -1,0 +1,110 @@
+"""Ways into the database: one connection at once, or a pool that waits until the database is there."""
+
+import asyncio
+import logging
+import time
+
+import asyncpg
+
+from waferscope_schemas.compatibility import require_schema
+from waferscope_schemas.errors import DatabaseUnreachableError, SettingsError
+
+__all__ = ["connect", "open_pool", "require_schema"]
+
+_LOGGER = logging.getLogger(__name__)
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between tries while the database is away
+_CONNECT_TIMEOUT = 10.0  # seconds
+
+# Session settings: times are UTC everywhere; compiling a query costs more than our short ones take.
+_SESSION = {"application_name": "waferscope", "timezone": "UTC", "jit": "off"}
+
+# What passes by itself: the server is starting, stopping, full, or out of reach.
+_TRANSIENT = (
+    OSError,
+    TimeoutError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+)
+
+
+async def connect(url: str) -> asyncpg.Connection:
+    """Open one connection now.
+
+    Args:
+        url: ``postgresql://user:password@host:port/database``.
+
+    Returns:
+        An open connection.
+
+    Raises:
+        DatabaseUnreachableError: The database does not answer, or does not let us in.
+        SettingsError: The URL is malformed.
+    """
+    try:
+        return await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT, server_settings=_SESSION)
+    except (asyncpg.ClientConfigurationError, ValueError):
+        raise _malformed() from None
+    except (*_TRANSIENT, asyncpg.PostgresError) as error:
+        raise DatabaseUnreachableError(f"the database cannot be reached: {_line(error)}") from error
+
+
+async def open_pool(url: str, *, min_size: int, max_size: int) -> asyncpg.Pool:
+    """Open a pool; while the database is away, wait for it and say so in one log line.
+
+    Args:
+        url: ``postgresql://user:password@host:port/database``.
+        min_size: Connections that are always open.
+        max_size: Connections at most.
+
+    Returns:
+        A pool whose first connections are open.
+
+    Raises:
+        DatabaseUnreachableError: The database is there but does not let us in (credentials, name).
+        SettingsError: The URL is malformed.
+    """
+    started, pause = time.monotonic(), _FIRST_PAUSE
+    while isinstance(found := await _try(url, min_size, max_size), str):
+        if pause == _FIRST_PAUSE:
+            _LOGGER.warning("waiting for the database: %s", found)
+        pause = min(pause * 2, _LONGEST_PAUSE)
+        await asyncio.sleep(pause)
+    if pause > _FIRST_PAUSE:
+        _LOGGER.warning("the database answers after %.1f s", time.monotonic() - started)
+    return found
+
+
+async def _try(url: str, min_size: int, max_size: int) -> asyncpg.Pool | str:
+    """Open the pool, or tell what keeps the database away."""
+    try:
+        return await _open(url, min_size, max_size)
+    except _TRANSIENT as error:
+        return _line(error)
+    except (asyncpg.ClientConfigurationError, ValueError):
+        raise _malformed() from None
+    except asyncpg.PostgresError as error:
+        raise DatabaseUnreachableError(f"the database refuses us: {_line(error)}") from error
+
+
+async def _open(url: str, min_size: int, max_size: int) -> asyncpg.Pool:
+    pool = asyncpg.create_pool(
+        url, min_size=min_size, max_size=max_size, timeout=_CONNECT_TIMEOUT, server_settings=_SESSION
+    )
+    try:
+        await pool
+        async with pool.acquire():  # a pool of min_size 0 has not asked the database yet
+            return pool
+    except BaseException:
+        pool.terminate()
+        raise
+
+
+def _malformed() -> SettingsError:
+    # The parser's own message may quote the URL with its password.
+    return SettingsError("WAFERSCOPE_DATABASE_URL: is no valid URL: postgresql://user:password@host:port/database")
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

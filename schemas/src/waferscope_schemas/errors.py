@@ -1,0 +1,35 @@
+"""What can go wrong between a component and its database or settings; `exit_code` is what the command ends with."""
+
+from typing import ClassVar
+
+
+class SchemasError(Exception):
+    """Base of all errors of this package."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class SettingsError(SchemasError):
+    """A setting is missing or malformed; the message names its environment variable, never its value."""
+
+    exit_code = 2
+
+
+class IncompatibleSchemaError(SchemasError):
+    """The database's schema is not one that this component can work with."""
+
+    exit_code = 3
+
+
+class DatabaseUnreachableError(SchemasError):
+    """The database does not answer, or does not let us in."""
+
+    exit_code = 5
+
+
+class QueryFileError(SchemasError):
+    """A file of named queries breaks the format; a fault of the package, not of its user."""
+
+
+class RegistryError(SchemasError):
+    """The semantic-convention registry breaks a rule of its format."""
