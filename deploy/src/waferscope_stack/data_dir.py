@@ -1,0 +1,126 @@
+"""The data folder: where the embedded stack keeps everything of its own."""
+
+import contextlib
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from waferscope_stack.errors import DataDirError
+from waferscope_stack.server_user import ServerUser
+
+IN_WORKING_DIR = ".waferscope"
+SYSTEM_STATE_DIR = Path("/var/lib/waferscope")
+
+
+def default_path(user: ServerUser) -> Path:
+    """Return `.waferscope` in the working folder, or the system's state folder where the server's user can't enter.
+
+    Args:
+        user: Who the database server runs as.
+
+    Returns:
+        An absolute path; nothing is created.
+    """
+    working_dir = Path.cwd()
+    return working_dir / IN_WORKING_DIR if user.can_enter(working_dir) else SYSTEM_STATE_DIR
+
+
+class DataDir:
+    """A data folder that this process holds the lock of.
+
+    Attributes:
+        path: The folder, absolute.
+        user: Who the database server runs as; everything but its cluster belongs to the user of this process.
+    """
+
+    def __init__(self, path: Path, user: ServerUser) -> None:
+        self.path = path
+        self.user = user
+
+    @property
+    def cluster(self) -> Path:
+        """The folder of the PostgreSQL cluster."""
+        return self.path / "postgresql"
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the parts' logs."""
+        return self.path / "logs"
+
+    @property
+    def binaries(self) -> Path:
+        """The folder of copied PostgreSQL binaries."""
+        return self.path / "cache"
+
+    def log(self, part: str) -> Path:
+        """Return the path of a part's log."""
+        return self.logs / f"{part}.log"
+
+    def secret(self, name: str) -> str:
+        """Return a password of this folder, generated on first use and kept in a file with mode 0600.
+
+        Args:
+            name: What the password is for; the name of its file.
+
+        Returns:
+            The password; only letters, digits, `-` and `_`, so that it fits into a URL.
+        """
+        file = self._secret_file(name)
+        if not file.exists():
+            descriptor = os.open(file.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as new:
+                new.write(secrets.token_urlsafe(24))
+            file.with_suffix(".new").rename(file)
+        return file.read_text().strip()
+
+    def has_secret(self, name: str) -> bool:
+        """Tell whether a password has been generated."""
+        return self._secret_file(name).exists()
+
+    def _secret_file(self, name: str) -> Path:
+        return self.path / f"{name}.password"
+
+
+@contextlib.contextmanager
+def opened(path: Path, user: ServerUser) -> Iterator[DataDir]:
+    """Create a data folder where there is none, and hold its lock.
+
+    Args:
+        path: The folder.
+        user: Who the database server runs as.
+
+    Yields:
+        The folder; the lock is released at the end, also when this process is killed.
+
+    Raises:
+        DataDirError: The folder can't be created or entered, or a running stack holds it.
+    """
+    path = path.absolute()
+    try:
+        path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        (path / "logs").mkdir(mode=0o700, exist_ok=True)
+        lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise DataDirError(f"data folder {path}: {error.strerror}") from None
+    try:
+        _lock(lock, path)
+        if not user.can_enter(path):
+            raise DataDirError(
+                f"data folder {path}: the database's user {user.name!r} can't enter it; "
+                f"choose another by --data-dir, or another user by WAFERSCOPE_STACK_USER"
+            )
+        yield DataDir(path, user)
+    finally:
+        os.close(lock)
+
+
+def _lock(lock: int, path: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(lock, 32).decode() or "unknown"
+        raise DataDirError(f"data folder {path} is in use by a running stack (process {holder})") from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
