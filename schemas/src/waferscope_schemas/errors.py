@@ -27,6 +27,10 @@ class DatabaseUnreachableError(SchemasError):
     exit_code = 5
 
 
+class MigrationError(SchemasError):
+    """A migration failed and was rolled back."""
+
+
 class QueryFileError(SchemasError):
     """A file of named queries breaks the format; a fault of the package, not of its user."""
 

@@ -3,6 +3,7 @@
 A component's own settings carry its prefix (``WAFERSCOPE_<COMPONENT>_``); those of `Site` are shared by all.
 """
 
+from datetime import timedelta
 from typing import TypeVar
 
 import pydantic_settings
@@ -29,6 +30,21 @@ class Site(BaseSettings):
     database_url: SecretStr = Field(
         validation_alias="WAFERSCOPE_DATABASE_URL",
         description="The site's database: postgresql://user:password@host:port/database",
+    )
+
+
+class Schema(Site):
+    """Settings of ``waferscope schema``."""
+
+    model_config = SettingsConfigDict(env_prefix="WAFERSCOPE_SCHEMA_")
+
+    reader_password: SecretStr | None = Field(
+        None, description="Password of the role waferscope_reader; not set: the role is left as it is"
+    )
+    sample_chunk: timedelta = Field(
+        timedelta(hours=1),
+        ge=timedelta(minutes=1),
+        description="Length of a chunk of samples (seconds or ISO 8601) on TimescaleDB, fixed by the first migration",
     )
 
 
