@@ -6,11 +6,14 @@ import hashlib
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from importlib import resources
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+
+import waferscope_schemas
+from waferscope_schemas.migrate import migrate
 
 T = TypeVar("T")
 TEMPLATE_LOCK = 0x77616665  # any number, the same in all processes of all runs on a server
@@ -55,7 +58,7 @@ async def template(server_url: str) -> str:
         await connection.execute("select pg_advisory_lock($1)", TEMPLATE_LOCK)  # released by closing
         if not await connection.fetchval("select exists (select from pg_database where datname = $1)", name):
             await drop(server_url, f"{name}_new")
-            await _migrate(await create(server_url, f"{name}_new"))
+            await migrate(await create(server_url, f"{name}_new"))
             # Nobody may be connected to a template while it is copied: not even TimescaleDB's workers.
             await connection.execute(f'alter database "{name}_new" allow_connections false')
             await connection.execute(
@@ -74,16 +77,8 @@ async def _connection(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Rec
         await connection.close()
 
 
-async def _migrate(url: str) -> None:
-    async with _connection(url) as connection:
-        for migration in _migrations():
-            await connection.execute(migration.read_text())
-
-
-def _migrations() -> list[Any]:
-    folder = resources.files("waferscope_schemas") / "migrations"
-    return sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
-
-
 def _checksum() -> str:
-    return hashlib.sha256(b"".join(file.read_bytes() for file in _migrations())).hexdigest()[:12]
+    """Return a checksum of all that decides on a fresh database: the package's SQL, and its code that applies it."""
+    package = Path(waferscope_schemas.__path__[0])
+    files = sorted(file for file in package.rglob("*") if file.suffix in {".py", ".sql"})
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]

@@ -1,10 +1,8 @@
 """The files of the embedded PostgreSQL: created once, by initdb, as the server's user."""
 
-import contextlib
-import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from waferscope_stack.data_dir import DataDir
@@ -12,6 +10,8 @@ from waferscope_stack.errors import DatabaseStartError, DataDirError
 
 SUPERUSER = "waferscope"
 DATABASE = "waferscope"
+ACCESS = "host all all 127.0.0.1/32 scram-sha-256\n"
+LOCALE = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")  # the same order on every machine
 
 
 def ensure(data_dir: DataDir, bin_dir: Path) -> None:
@@ -42,32 +42,24 @@ def _create(data_dir: DataDir, bin_dir: Path) -> None:
     shutil.rmtree(new, ignore_errors=True)  # a creation that was cut short
     new.mkdir(mode=0o700)
     data_dir.user.own(new)
-    with _password_file(data_dir) as password_file:
-        _run(data_dir, [
-            bin_dir / "initdb", "--pgdata", new, "--username", SUPERUSER, "--pwfile", password_file,
-            "--auth=scram-sha-256", "--encoding=UTF8",
-            "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",  # the same order on every machine
-        ])  # fmt: skip
-    # Single-user mode, so that a cluster with its final name always has its database.
-    _run(data_dir, [bin_dir / "postgres", "--single", "-D", new, "postgres"], f"create database {DATABASE};\n")
+    with data_dir.reach(new) as (path, descriptors):
+        run = partial(_run, data_dir, descriptors)
+        run([bin_dir / "initdb", "-D", path, "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8", *LOCALE])
+        (new / "pg_hba.conf").write_text(ACCESS)  # before the first start, so nobody was ever trusted
+        # Single-user mode, so that a cluster with its final name always has its password and database.
+        run(
+            [bin_dir / "postgres", "--single", "-D", path, "-c", "log_min_error_statement=panic", "postgres"],
+            _setup(data_dir),
+        )
     new.rename(data_dir.cluster)
 
 
-@contextlib.contextmanager
-def _password_file(data_dir: DataDir) -> Iterator[Path]:
-    """Yield a file that initdb's user can read; ours can't be shown to it."""
-    path = data_dir.path / "initdb.password"
-    path.unlink(missing_ok=True)
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(data_dir.secret(SUPERUSER))
-        data_dir.user.own(path)
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
+def _setup(data_dir: DataDir) -> str:
+    password = data_dir.secret(SUPERUSER)
+    return f"alter role {SUPERUSER} password '{password}'\ncreate database {DATABASE}\n"
 
 
-def _run(data_dir: DataDir, command: list[str | Path], stdin: str = "") -> None:
+def _run(data_dir: DataDir, descriptors: tuple[int, ...], command: list[str | Path], stdin: str = "") -> None:
     result = subprocess.run(  # noqa: S603 - own arguments
         command,
         input=stdin,
@@ -77,6 +69,7 @@ def _run(data_dir: DataDir, command: list[str | Path], stdin: str = "") -> None:
         check=False,
         cwd=data_dir.path,
         env={"LC_ALL": "C", "TZ": "UTC"},
+        pass_fds=descriptors,
         **data_dir.user.identity(),
     )
     # Single-user mode ends with 0 even after a failed statement.

@@ -12,6 +12,7 @@ from waferscope_stack.server_user import ServerUser
 
 IN_WORKING_DIR = ".waferscope"
 SYSTEM_STATE_DIR = Path("/var/lib/waferscope")
+PROCESS_FILES = Path("/proc/self/fd")
 
 
 def default_path(user: ServerUser) -> Path:
@@ -52,7 +53,34 @@ class DataDir:
     @property
     def binaries(self) -> Path:
         """The folder of copied PostgreSQL binaries."""
-        return self.path / "cache"
+        return (self.path if self.user.can_enter(self.path) else SYSTEM_STATE_DIR) / "cache"
+
+    @contextlib.contextmanager
+    def reach(self, folder: Path) -> Iterator[tuple[Path, tuple[int, ...]]]:
+        """Give the server's user a way to a folder of its own, also where it can't enter the folders above.
+
+        Nothing of others is opened up for that: the server inherits the open folder and finds it as a file of its own
+        process (Linux).
+
+        Args:
+            folder: A folder in here that belongs to the server's user.
+
+        Yields:
+            The path to hand over, and the descriptors that the child inherits.
+
+        Raises:
+            DataDirError: This system has no such way.
+        """
+        if self.user.can_enter(folder):
+            yield folder, ()
+        elif not PROCESS_FILES.exists():
+            raise DataDirError(f"data folder {self.path}: the database's user {self.user.name!r} can't enter it")
+        else:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                yield PROCESS_FILES / str(descriptor), (descriptor,)
+            finally:
+                os.close(descriptor)
 
     def log(self, part: str) -> Path:
         """Return the path of a part's log."""
@@ -106,11 +134,6 @@ def opened(path: Path, user: ServerUser) -> Iterator[DataDir]:
         raise DataDirError(f"data folder {path}: {error.strerror}") from None
     try:
         _lock(lock, path)
-        if not user.can_enter(path):
-            raise DataDirError(
-                f"data folder {path}: the database's user {user.name!r} can't enter it; "
-                f"choose another by --data-dir, or another user by WAFERSCOPE_STACK_USER"
-            )
         yield DataDir(path, user)
     finally:
         os.close(lock)

@@ -133,10 +133,11 @@ class Postgres:
 
 def _spawn(data_dir: DataDir, bin_dir: Path, settings: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
-    command: list[str | Path] = [bin_dir / "postgres", "-D", data_dir.cluster, *options]
-    with data_dir.log("postgresql").open("ab") as log:
+    with data_dir.log("postgresql").open("ab") as log, data_dir.reach(data_dir.cluster) as (cluster_path, descriptors):
+        command = [str(bin_dir / "postgres"), "-D", str(cluster_path), *options]
         return subprocess.Popen(  # noqa: S603 - own arguments
             tethered(command, signal.SIGINT, (data_dir.user.uid, data_dir.user.gid)),
+            pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
