@@ -1,0 +1,95 @@
+"""Charts: lines and stacked bars over time, and bars by category."""
+
+from string import ascii_uppercase
+
+from grafana_foundation_sdk.builders import barchart, timeseries
+from grafana_foundation_sdk.builders.common import StackingConfig, VizLegendOptions, VizTooltipOptions
+from grafana_foundation_sdk.builders.dashboard import FieldColor
+from grafana_foundation_sdk.builders.prometheus import Dataquery
+from grafana_foundation_sdk.models.common import (
+    GraphDrawStyle,
+    LegendDisplayMode,
+    LegendPlacement,
+    SortOrder,
+    StackingMode,
+    TooltipDisplayMode,
+    VisibilityMode,
+    VizOrientation,
+)
+from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, FieldColorModeId
+from grafana_foundation_sdk.models.units import Short
+
+from waferscope_grafana import palette
+from waferscope_grafana.queries import Sql
+from waferscope_grafana.sources import PROMQL, SQL
+
+_NO_DATA = "No data in this time range"
+
+
+def lines(title: str, description: str, unit: str, *queries: Dataquery) -> timeseries.Panel:
+    """Return lines over time that PromQL queries fill; single points stay visible."""
+    panel = _over_time(title, description).datasource(PROMQL.ref()).unit(unit)
+    for letter, query in zip(ascii_uppercase, queries, strict=False):
+        panel.with_target(query.ref_id(letter))
+    panel.line_width(2).fill_opacity(8).show_points(VisibilityMode.AUTO)
+    return panel.legend(_legend("lastNotNull", "max"))
+
+
+def bars(title: str, description: str, unit: str, query: Dataquery) -> timeseries.Panel:
+    """Return stacked bars over time that a PromQL query fills."""
+    panel = _over_time(title, description).datasource(PROMQL.ref()).with_target(query).unit(unit)
+    return _stacked(panel).legend(_legend("max"))
+
+
+def counts_by_status(title: str, description: str, query: Sql) -> timeseries.Panel:
+    """Return stacked bars over time that an SQL query fills: a column per status, the legend with their sums."""
+    panel = _over_time(title, description).datasource(SQL.ref()).with_target(query).unit(Short).decimals(0)
+    _colour_statuses(panel)
+    return _stacked(panel).legend(_legend("sum"))
+
+
+def category_by_status(title: str, description: str, query: Sql, category: str) -> barchart.Panel:
+    """Return horizontal bars that an SQL query fills.
+
+    Args:
+        title: Title of the panel.
+        description: What question the panel answers.
+        query: The query.
+        category: The column whose values name the bars; the other columns are statuses, stacked in each bar.
+    """
+    panel = barchart.Panel().title(title).description(description).datasource(SQL.ref()).with_target(query)
+    panel.unit(Short).decimals(0).min(0).no_value("None in this time range")
+    panel.orientation(VizOrientation.HORIZONTAL).x_field(category).stacking(StackingMode.NORMAL)
+    panel.show_value(VisibilityMode.AUTO).fill_opacity(90).bar_width(0.8)
+    _colour_statuses(panel)
+    return panel.legend(_legend()).tooltip(_tooltip())
+
+
+def _over_time(title: str, description: str) -> timeseries.Panel:
+    """Return what all charts over time share."""
+    return timeseries.Panel().title(title).description(description).min(0).no_value(_NO_DATA).tooltip(_tooltip())
+
+
+def _stacked(panel: timeseries.Panel) -> timeseries.Panel:
+    """Return the panel with stacked bars instead of lines."""
+    stacking = StackingConfig().mode(StackingMode.NORMAL).group("A")
+    return panel.draw_style(GraphDrawStyle.BARS).fill_opacity(90).line_width(0).stacking(stacking)
+
+
+def _colour_statuses(panel: barchart.Panel | timeseries.Panel) -> None:
+    """Give each column that is named like a status its colour."""
+    for status, color in palette.STATUS.items():
+        fixed = FieldColor().mode(FieldColorModeId.FIXED).fixed_color(color).build()
+        panel.override_by_name(status, [DynamicConfigValue("color", fixed)])
+
+
+def _legend(*calcs: str) -> VizLegendOptions:
+    """Return a legend below the chart: a table where it shows figures, else a line."""
+    mode = LegendDisplayMode.TABLE if calcs else LegendDisplayMode.LIST
+    legend = VizLegendOptions().show_legend(show_legend=True).display_mode(mode)
+    return legend.placement(LegendPlacement.BOTTOM).calcs(list(calcs))
+
+
+def _tooltip() -> VizTooltipOptions:
+    """Return a tooltip with all series, the largest first."""
+    return VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
