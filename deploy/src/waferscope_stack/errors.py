@@ -30,4 +30,8 @@ class DatabaseStartError(StackError):
 
 
 class PartEndedError(StackError):
-    """A part of the running stack ended by itself."""
+    """A part of the running stack ended by itself; we end with its exit code, or 1 where it had none of its own."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.exit_code = max(code, 0) or 1

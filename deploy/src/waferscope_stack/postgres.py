@@ -81,6 +81,11 @@ class Postgres:
         return f"postgresql://{cluster.SUPERUSER}:{password}@{LOOPBACK}:{self.port}/{cluster.DATABASE}"
 
     @property
+    def name(self) -> str:
+        """What people call it."""
+        return "database"
+
+    @property
     def pid(self) -> int:
         """The process id of the server's first process."""
         return self._process.pid
