@@ -54,7 +54,7 @@ def _open() -> stat.Panel:
     return tiles(
         "Runs now",
         "Runs that have not ended, whenever they started. Stale: no heartbeat for 3 intervals. Lost: none for 30, "
-        "counted while the last one is in the time range. Unreachable: the whole host is silent, so the job may be alive.",
+        "counted while the last one is in the time range. Unreachable: the whole host is silent, the job may be alive.",
         sql("overview_open", *_CHOICE),
         [
             Tile("Running", steps(NEUTRAL)),
