@@ -1,0 +1,82 @@
+"""Which exporters the environment asks for, by the standard OTEL_* variables."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from waferscope._internal import guard
+from waferscope._internal.delivery import Quiet
+from waferscope._internal.transport import Line
+
+_quiet = Quiet()
+_NOISY = (
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "opentelemetry.exporter.otlp.proto.http._log_exporter",
+    "opentelemetry.exporter.otlp.proto.http.metric_exporter",
+    "opentelemetry.exporter.otlp.common.http",
+)
+
+
+def build(signal: str, endpoint: str | None) -> list[tuple[Any, Line | None]]:
+    """Make the exporters of one signal.
+
+    Args:
+        signal: `traces`, `logs` or `metrics`.
+        endpoint: Base URL that wins over the environment's, or None.
+
+    Returns:
+        Exporters, each with its line if it speaks OTLP over HTTP; one that can't be made is told in the log and
+        left out.
+    """
+    names = os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").strip() or "otlp"
+    made: list[tuple[Any, Line | None]] = []
+    for name in filter(None, map(str.strip, names.split(","))):
+        with guard.CONFIGURE:
+            if name == "none":
+                continue
+            made.append(
+                _otlp_http(signal, endpoint) if _is_http(name, signal) else (_by_entry_point(name, signal), None)
+            )
+    return made
+
+
+def _is_http(name: str, signal: str) -> bool:
+    protocol = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL") or os.environ.get(
+        "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"
+    )
+    return name == "otlp_proto_http" or (name == "otlp" and protocol.strip() != "grpc")
+
+
+def _by_entry_point(name: str, signal: str) -> Any:
+    wanted = "otlp_proto_grpc" if name == "otlp" else name
+    for entry in entry_points(group=f"opentelemetry_{signal}_exporter", name=wanted):
+        return entry.load()()
+    raise LookupError(f"no exporter named {wanted} for {signal} is installed")
+
+
+def _otlp_http(signal: str, endpoint: str | None) -> tuple[Any, Line]:
+    for name in _NOISY:
+        logging.getLogger(name).addFilter(_quiet)
+    line = Line()
+    return _exporter_class(signal)(endpoint=_url(signal, endpoint), session=line.session), line
+
+
+def _url(signal: str, endpoint: str | None) -> str | None:
+    if endpoint is None:
+        return None  # the exporter reads OTEL_EXPORTER_OTLP_ENDPOINT and its kin, whose default is ours
+    return f"{endpoint.rstrip('/')}/v1/{signal}"
+
+
+def _exporter_class(signal: str) -> Callable[..., Any]:
+    module, name = {
+        "traces": ("trace_exporter", "OTLPSpanExporter"),
+        "logs": ("_log_exporter", "OTLPLogExporter"),
+        "metrics": ("metric_exporter", "OTLPMetricExporter"),
+    }[signal]
+    exporter: Callable[..., Any] = getattr(import_module(f"opentelemetry.exporter.otlp.proto.http.{module}"), name)
+    return exporter

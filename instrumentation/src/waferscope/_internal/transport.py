@@ -1,0 +1,89 @@
+"""HTTP for the exporters: safe over a fork, and in a hurry when the process ends."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from time import monotonic
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+_TRANSIENT = {
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
+
+
+class HurriedError(Exception):
+    """No connection, and no time to try again: the process ends. No `requests` error, so the exporter gives up."""
+
+
+class Transport(HTTPAdapter):
+    """What a session sends with. Remembers whether a failure may pass; obeys a deadline once one is set.
+
+    Attributes:
+        passing: The last request failed for a reason that may pass: no connection, or an answer that asks for another
+            try (OTLP specification, "OTLP/HTTP Response": 429, 502, 503, 504).
+        deadline: By the monotonic clock; None while the process lives.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passing = False
+        self.deadline: float | None = None
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send one request; see `HTTPAdapter.send`.
+
+        Raises:
+            HurriedError: The receiver can't be reached while the process ends.
+        """
+        self.passing = self.deadline is None
+        if self.deadline is None:
+            response = super().send(request, *args, **kwargs)
+        else:
+            response = self._hurried(request, *args, **kwargs)
+        self.passing = response.status_code in _TRANSIENT
+        return response
+
+    def _hurried(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        remaining = max((self.deadline or 0.0) - monotonic(), 0.001)
+        try:
+            return super().send(request, *args, **{**kwargs, "timeout": remaining})
+        except requests.RequestException as error:
+            raise HurriedError(str(error)) from error
+
+
+class Line:
+    """A session with its transport, renewed in a forked child.
+
+    A child must not speak on the parent's connections, nor touch the locks around them: another thread of the parent
+    may have held one at the fork. So the parent's transport is kept untouched beside the new one.
+    """
+
+    def __init__(self) -> None:
+        self.session = requests.Session()
+        self._abandoned: list[Transport] = []
+        self._mount()
+
+    def failure_passes(self) -> bool:
+        """Whether what failed since the last call may be sent again; False when no request was made at all."""
+        passing, self.transport.passing = self.transport.passing, False
+        return passing
+
+    def hurry(self, deadline: float) -> None:
+        """Send without second tries and no longer than `deadline` (monotonic clock, s)."""
+        self.transport.deadline = deadline
+
+    def renew(self) -> None:
+        """Leave the parent's connections alone, in the child of a fork."""
+        self._abandoned.append(self.transport)
+        self._mount()
+
+    def _mount(self) -> None:
+        self.transport = Transport()
+        self.session.mount("http://", self.transport)
+        self.session.mount("https://", self.transport)

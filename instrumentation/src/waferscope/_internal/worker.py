@@ -1,0 +1,69 @@
+"""A thread of the wrapper: one for heartbeats, one for exports, none before the first job."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+
+from waferscope._internal import guard
+
+
+class Worker:
+    """A daemon thread that does its work every `interval` seconds, and flushes when asked.
+
+    Flushing runs here and not in the asking thread: that one waits for a bounded time only, and at the end of the
+    interpreter no new thread could be started (Python 3.12 and newer).
+    """
+
+    def __init__(self, name: str, interval: float, work: Callable[[], None], flush: Callable[[], None]) -> None:
+        self._name = name
+        self._interval = interval
+        self._work = work
+        self._flush = flush
+        self.renew()
+
+    def renew(self) -> None:
+        """Have no thread: at first, and in the child of a fork, where the parent's does not live on."""
+        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
+        self._asked: deque[threading.Event] = deque()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        self._thread.start()
+
+    def ask(self) -> threading.Event:
+        """Ask for a flush.
+
+        Returns:
+            Set once it is done; at once if no thread runs, since then there is nothing to flush.
+        """
+        done = threading.Event()
+        if self._thread is None or not self._thread.is_alive():
+            done.set()
+        else:
+            self._asked.append(done)
+            self._wake.set()
+        return done
+
+    def _run(self) -> None:
+        due = monotonic() + self._interval
+        while True:
+            self._wake.wait(max(due - monotonic(), 0.0))
+            self._wake.clear()
+            if self._asked:
+                self._answer()
+            if monotonic() >= due:
+                with guard.BACKGROUND:
+                    self._work()
+                due = monotonic() + self._interval
+
+    def _answer(self) -> None:
+        asked = [self._asked.popleft() for _ in range(len(self._asked))]
+        with guard.FLUSH:
+            self._flush()
+        for done in asked:
+            done.set()
