@@ -3,6 +3,7 @@
 A component's own settings carry its prefix (``WAFERSCOPE_<COMPONENT>_``); those of `Site` are shared by all.
 """
 
+import re
 from datetime import timedelta
 from typing import TypeVar
 
@@ -44,7 +45,7 @@ class Schema(Site):
     sample_chunk: timedelta = Field(
         timedelta(hours=1),
         ge=timedelta(minutes=1),
-        description="Length of a chunk of samples (seconds or ISO 8601) on TimescaleDB, fixed by the first migration",
+        description="Length of a chunk of samples (HH:MM:SS or ISO 8601) on TimescaleDB, fixed by the first migration",
     )
 
 
@@ -69,8 +70,9 @@ def load(cls: type[Settings]) -> Settings:
             f"{_variable(cls, str(detail['loc'][0]))}: {_reason(detail['type'], detail['msg'])}" for detail in details
         ]
         raise SettingsError("; ".join(problems)) from None
-    except pydantic_settings.SettingsError as error:  # a list or mapping that is no JSON; its text names the field only
-        raise SettingsError(" ".join(str(error).split())) from None
+    except pydantic_settings.SettingsError as error:  # a list or mapping that is no JSON; its text names the field
+        field = re.search(r'field "(\w+)"', str(error))
+        raise SettingsError(f"{_variable(cls, field[1] if field else '')}: is no valid JSON") from None
 
 
 def describe(cls: type[BaseSettings]) -> str:

@@ -1,5 +1,9 @@
 -- A site's tables. Time-partitioned tables are declared in plain PostgreSQL's words ("partition by range");
 -- where TimescaleDB is present, waferscope_schemas.partitioning turns the same declarations into hypertables.
+-- It also gives the tables of samples their indexes, which differ between the two.
+--
+-- A column xid makes a table part of the change feed. Whoever updates a row sets "xid = pg_current_xact_id()" again: a trigger
+-- would do it for every row of every bulk upsert, at a cost that the few statements that update don't have.
 
 create schema wafer;
 
@@ -70,8 +74,7 @@ create table wafer.ingest_batch (
     digest      bytea not null unique,      -- sha256 of the decompressed request body, prefixed by its signal
     received_at timestamptz not null default clock_timestamp(),
     signal      text not null,              -- metrics, logs, traces
-    points      integer not null,
-    xid         xid8 not null default pg_current_xact_id()
+    points      integer not null
 );
 create index ingest_batch_received_at on wafer.ingest_batch (received_at);
 
@@ -88,6 +91,13 @@ create table wafer.ingest_hour (
 create index ingest_hour_xid on wafer.ingest_hour (xid);
 
 -- Jobs ------------------------------------------------------------------------------------------------------------
+
+-- Of two values that events gave to a column, the one of the higher rank, or of equal ranks the greater one: whatever order
+-- events come in, the same stays.
+create function wafer.newest(known_rank integer, known anyelement, rank integer, value anyelement) returns anyelement
+language sql immutable as $$
+    select case when rank > coalesce(known_rank, -1) or (rank = known_rank and value > known) then value else known end
+$$;
 
 -- Current state, one row per attempt, folded from job_event: a terminal state wins, then the highest sequence.
 create table wafer.job_run (
@@ -128,6 +138,7 @@ create table wafer.job_run (
     trace_id           bytea,
     span_id            bytea,
     attributes         jsonb not null default '{}',         -- what the author added
+    ranks              integer[] not null default '{}',     -- of the event that each column is from (the writer's upsert_job_runs)
     inserted_at        timestamptz not null default clock_timestamp(),
     xid                xid8 not null default pg_current_xact_id(),
     primary key (site, job_id, attempt)
@@ -280,7 +291,7 @@ from wafer.job_event;
 create view wafer.spans as
 select
     encode(trace_id, 'hex') as trace_id, encode(span_id, 'hex') as span_id, encode(parent_span_id, 'hex') as parent_span_id,
-    start, duration_ns / 1e9 as duration_s, name,
+    start, (duration_ns / 1e9)::double precision as duration_s, name,
     case kind when 1 then 'internal' when 2 then 'server' when 3 then 'client' when 4 then 'producer' when 5 then 'consumer' else 'unspecified' end as kind,
     case status when 1 then 'ok' when 2 then 'error' else 'unset' end as status, status_message,
     site, service, host, job_id, job_name, step_name, lot, equipment, attributes, resource, scope, events, links
@@ -292,14 +303,17 @@ select
     site, service, host, job_id, attributes, resource, scope
 from wafer.log_record;
 
--- Duplicates collapse here as everywhere: the highest value wins, any number before NaN before a stale marker.
+-- Duplicates collapse here as everywhere: the highest value wins, any number before NaN before a stale marker. Stale markers
+-- are left out: no number, but an end, and one of them would turn every sum and maximum into NaN. The bits at the end decide
+-- between 0 and -0. A series has one metric and one set of labels: they stand in "distinct on" so that conditions on them
+-- reach the index of wafer.series.
 create view wafer.metrics as
-select distinct on (m.series_id, m.ts)
+select distinct on (m.series_id, m.ts, s.metric, s.labels)
     s.metric, s.labels, m.ts, m.value, s.kind, s.unit
 from wafer.sample m
 join wafer.series s using (series_id)
-order by
-    m.series_id, m.ts, (m.value = 'NaN'), (float8send(m.value) = '\x7ff0000000000002'), m.value desc;
+where float8send(m.value) <> '\x7ff0000000000002'
+order by m.series_id, m.ts, s.metric, s.labels, (m.value = 'NaN'), m.value desc, float8send(m.value);
 
 create view wafer.hosts as
 select site, name, last_seen, interval, last_seen < now() - 3 * interval * interval '1 second' as unreachable

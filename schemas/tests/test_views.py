@@ -1,0 +1,161 @@
+"""The views tell a job's status, and collapse duplicate samples, by the rules of the design."""
+
+import struct
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+
+from waferscope_schemas.partitioning import ensure
+
+NOON = datetime(2026, 1, 14, 12, tzinfo=UTC)
+
+
+async def run(conn: asyncpg.Connection, *, silent_s: float, result: str | None = None, offset_s: float = 0) -> str:
+    """Store a run with a heartbeat of 2 s whose last event is this old, and return its status."""
+    # The clock of a host that is behind shows less than ours: its heartbeats look older by the offset.
+    await conn.execute(
+        """
+        insert into wafer.job_run (
+            site, job_id, attempt, name, host, result, started_at, sequence,
+            heartbeat_at, heartbeat_interval, clock_offset
+        )
+        values ('fab1', 'j', 1, 'overlay', 'h1', $2, now() - interval '1 hour', 7,
+            now() - ($1::double precision + $3) * interval '1 second', 2, $3)
+        """,
+        silent_s,
+        result,
+        offset_s,
+    )
+    status: str = await conn.fetchval("select status from wafer.jobs")
+    return status
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "status"),
+    [(0, "running"), (5.9, "running"), (6.5, "stale"), (59, "stale"), (60.5, "lost"), (1e6, "lost")],
+)
+async def test_a_silent_run_is_stale_after_3_intervals_and_lost_after_30(
+    conn: asyncpg.Connection, silent_s: float, status: str
+) -> None:
+    async with conn.transaction():  # now() stands still
+        assert await run(conn, silent_s=silent_s) == status
+
+
+@pytest.mark.parametrize("silent_s", [6.5, 60.5])
+@pytest.mark.parametrize(("age_s", "unreachable"), [(85, None), (95, "unreachable")])
+async def test_a_silent_run_on_a_silent_host_is_unreachable(
+    conn: asyncpg.Connection, silent_s: float, age_s: float, unreachable: str | None
+) -> None:
+    await conn.execute(
+        "insert into wafer.host values ('fab1', 'h1', now() - $1::double precision * interval '1 second', 30)", age_s
+    )
+    status = await run(conn, silent_s=silent_s)
+    assert status == (unreachable or {6.5: "stale", 60.5: "lost"}[silent_s])
+    assert await conn.fetchval("select unreachable from wafer.hosts") is (unreachable is not None)
+
+
+async def test_a_run_with_heartbeats_runs_whatever_its_host_metrics_do(conn: asyncpg.Connection) -> None:
+    await conn.execute("insert into wafer.host values ('fab1', 'h1', now() - interval '1 day', 30)")
+    assert await run(conn, silent_s=1) == "running"
+
+
+async def test_the_host_of_another_site_does_not_count(conn: asyncpg.Connection) -> None:
+    await conn.execute("insert into wafer.host values ('fab2', 'h1', now() - interval '1 day', 30)")
+    assert await run(conn, silent_s=100) == "lost"
+
+
+@pytest.mark.parametrize("offset_s", [-3600, 3600])
+async def test_the_age_of_a_heartbeat_is_corrected_by_the_clock_of_its_host(
+    conn: asyncpg.Connection, offset_s: float
+) -> None:
+    assert await run(conn, silent_s=1, offset_s=offset_s) == "running"
+
+
+@pytest.mark.parametrize(
+    ("result", "status"),
+    [("success", "succeeded"), ("failure", "failed"), ("cancellation", "canceled"), ("skip", "skipped")],
+)
+async def test_an_ended_run_shows_its_result_however_old_it_is(
+    conn: asyncpg.Connection, result: str, status: str
+) -> None:
+    assert await run(conn, silent_s=1e6, result=result) == status
+
+
+async def series(conn: asyncpg.Connection, metric: str = "m") -> int:
+    number: int = await conn.fetchval(
+        "insert into wafer.series (fingerprint, metric, labels, kind) values ($1, $2, $3, 'gauge') returning series_id",
+        metric.encode(),
+        metric,
+        f'{{"host_name": "{metric}1"}}',
+    )
+    return number
+
+
+DOUBLES = {  # the bits: asyncpg's own text form has one NaN only
+    "1": "3ff0000000000000",
+    "-5": "c014000000000000",
+    "0": "0000000000000000",
+    "-0": "8000000000000000",
+    "inf": "7ff0000000000000",
+    "-inf": "fff0000000000000",
+    "nan": "7ff8000000000001",
+    "stale": "7ff0000000000002",
+}
+
+
+async def store(conn: asyncpg.Connection, series_id: int, values: list[str]) -> None:
+    """Store these values of a series at noon, in this order, by their very bits."""
+    await ensure(conn, "sample", [NOON])
+    records = [(series_id, NOON, struct.unpack(">d", bytes.fromhex(DOUBLES[value]))[0]) for value in values]
+    await conn.copy_records_to_table("sample", schema_name="wafer", records=records)
+
+
+@pytest.mark.parametrize(
+    ("values", "winner"),
+    [
+        (["1", "-5"], "1"),
+        (["1", "inf"], "inf"),
+        (["-inf", "nan"], "-inf"),
+        (["nan", "stale"], "nan"),
+        (["stale", "-5"], "-5"),
+        (["stale", "nan", "-inf"], "-inf"),
+        (["0", "-0"], "0"),
+        (["1", "1"], "1"),
+        (["stale"], None),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+async def test_of_duplicates_the_highest_wins_and_any_number_before_nan_whatever_their_order(
+    conn: asyncpg.Connection, values: list[str], winner: str | None, order: int
+) -> None:
+    await store(conn, await series(conn), values[::order])
+    rows = await conn.fetch("select encode(float8send(value), 'hex') as bits from wafer.metrics")
+    assert [row["bits"] for row in rows] == ([DOUBLES[winner]] if winner else [])
+
+
+async def test_a_stale_marker_does_not_spoil_a_sum(conn: asyncpg.Connection) -> None:
+    await store(conn, await series(conn, "a"), ["stale"])
+    await store(conn, await series(conn, "b"), ["1"])
+    assert await conn.fetchval("select sum(value) from wafer.metrics") == 1
+
+
+async def test_conditions_on_metric_and_labels_reach_the_table_of_series(conn: asyncpg.Connection) -> None:
+    for metric in ("a", "b"):
+        await store(conn, await series(conn, metric), ["1"])
+    query = """select metric from wafer.metrics where metric = 'b' and labels ->> 'host_name' = 'b1'"""
+    assert [row["metric"] for row in await conn.fetch(query)] == ["b"]
+    plan = "\n".join(row[0] for row in await conn.fetch(f"explain {query}"))
+    assert "Subquery Scan" not in plan or "Filter" not in plan.partition("Unique")[0]
+
+
+async def test_a_span_lasts_seconds_and_names_its_kind_and_status(conn: asyncpg.Connection) -> None:
+    await ensure(conn, "span", [NOON])
+    await conn.execute(
+        "insert into wafer.span (trace_id, span_id, start, start_ns, duration_ns, name, kind, status)"
+        " values ('\\x0a', '\\x0b', $1, 0, 1500000000, 'n', 1, 2)",
+        NOON,
+    )
+    row = await conn.fetchrow("select trace_id, span_id, parent_span_id, duration_s, kind, status from wafer.spans")
+    assert tuple(row) == ("0a", "0b", None, 1.5, "internal", "error")
+    assert isinstance(row["duration_s"], float)
