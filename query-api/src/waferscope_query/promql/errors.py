@@ -23,10 +23,10 @@ class ParseError(PromQLError):
         self.start = start
         self.end = end
         self.reason = reason
-        super().__init__(f"{_position(expression, start)}: parse error: {reason}")
+        super().__init__(f"{line_and_column(expression, start)}: parse error: {reason}")
 
 
-def _position(expression: str, start: int) -> str:
+def line_and_column(expression: str, start: int) -> str:
     """Prometheus's `line:column`, counted in bytes from 1."""
     before = expression[:start]
     line_start = before.rfind("\n") + 1

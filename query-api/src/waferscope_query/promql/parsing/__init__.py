@@ -1,24 +1,36 @@
 """Stage 1, parse: text to a type-checked syntax tree with positions."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+
 from waferscope_query.promql.parsing.check import check
 from waferscope_query.promql.parsing.grammar import Parser
 from waferscope_query.promql.parsing.tree import Expr
 
-__all__ = ["parse"]
+__all__ = ["Query", "parse"]
 
 
-def parse(expression: str) -> Expr:
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A parsed expression: its text and its tree."""
+
+    text: str
+    tree: Expr
+
+
+def parse(expression: str) -> Query:
     """Parse and type-check a PromQL expression.
 
     Args:
         expression: The text, at most `lexer.MAX_LENGTH` characters, nested at most `tree.MAX_DEPTH` deep.
 
     Returns:
-        The root of the tree; every node knows which characters it was read from.
+        The expression with its tree; every node knows which characters it was read from.
 
     Raises:
         ParseError: The text is no PromQL; message and position are Prometheus's.
     """
     tree = Parser(expression).parse()
     check(tree, expression)
-    return tree
+    return Query(expression, tree)

@@ -1,0 +1,163 @@
+"""Aggregations over series."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from waferscope_query.promql.errors import ExecutionError
+from waferscope_query.promql.evaluation.context import Context
+from waferscope_query.promql.evaluation.functions.arguments import check_quantile
+from waferscope_query.promql.evaluation.grouping import Rows, group_rows, ordered_groups
+from waferscope_query.promql.evaluation.kernels import groups as kernels
+from waferscope_query.promql.evaluation.values import Vector
+from waferscope_query.promql.labels import METRIC_NAME, LabelFrame
+from waferscope_query.promql.parsing.tree import Aggregate
+from waferscope_query.promql.text import float_text
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+_LARGEST_K = 2**63
+
+
+def aggregate(node: Aggregate, context: Context) -> Vector:
+    """Evaluate an aggregation."""
+    vector = context.vector(node.expr)
+    if node.op == "count_values":
+        return _count_values(node, vector, context)
+    labels = _group_labels(node, vector.labels)
+    ids, firsts = group_rows(labels)
+    if node.op in ("topk", "bottomk"):
+        return _strongest(node, vector, ids, len(firsts), context)
+    context.control.check()
+    if node.op == "quantile":
+        values, present = _quantiles(node, vector, ids, len(firsts), context)
+    else:
+        values, present = _REDUCTIONS[node.op](vector, ids, context.cells(len(firsts)))
+    return Vector(labels.take(firsts), values, present, _drop_name(vector, ids, len(firsts)))
+
+
+def _group_labels(node: Aggregate, labels: LabelFrame) -> LabelFrame:
+    return labels.drop((METRIC_NAME, *node.grouping)) if node.without else labels.project(node.grouping)
+
+
+def _drop_name(vector: Vector, ids: Rows, count: int) -> Bools:
+    """A group's name goes when any of its series' names does."""
+    return np.bincount(ids, vector.drop_name, minlength=count) > 0
+
+
+Cells = tuple[Floats, Bools]
+
+
+def _sum(vector: Vector, ids: Rows, cells: Cells) -> Cells:
+    values, seen = cells
+    kernels.sums(vector.values, vector.present, ids, values, np.zeros_like(values), seen)
+    return values, seen
+
+
+def _avg(vector: Vector, ids: Rows, cells: Cells) -> Cells:
+    values, incremental = cells
+    count = np.zeros_like(values)
+    kernels.means(vector.values, vector.present, ids, values, np.zeros_like(values), count, incremental)
+    return values, count > 0
+
+
+def _max(vector: Vector, ids: Rows, cells: Cells) -> Cells:
+    kernels.extremes(vector.values, vector.present, ids, 1.0, *cells)
+    return cells
+
+
+def _min(vector: Vector, ids: Rows, cells: Cells) -> Cells:
+    kernels.extremes(vector.values, vector.present, ids, -1.0, *cells)
+    return cells
+
+
+def _count(vector: Vector, ids: Rows, cells: Cells) -> Cells:
+    kernels.counts(vector.present, ids, cells[0])
+    return cells[0], cells[0] > 0
+
+
+def _group(vector: Vector, ids: Rows, cells: Cells) -> Cells:
+    count, present = _count(vector, ids, cells)
+    return np.ones_like(count), present
+
+
+def _stdvar(vector: Vector, ids: Rows, cells: Cells) -> Cells:
+    values, count = cells[0], np.zeros_like(cells[0])
+    kernels.variances(vector.values, vector.present, ids, values, np.zeros_like(values), count)
+    return values, count > 0
+
+
+def _stddev(vector: Vector, ids: Rows, cells: Cells) -> Cells:
+    values, present = _stdvar(vector, ids, cells)
+    return np.sqrt(values), present
+
+
+_REDUCTIONS: dict[str, Callable[[Vector, Rows, Cells], Cells]] = {
+    "sum": _sum,
+    "avg": _avg,
+    "max": _max,
+    "min": _min,
+    "count": _count,
+    "group": _group,
+    "stdvar": _stdvar,
+    "stddev": _stddev,
+}
+
+
+def _quantiles(node: Aggregate, vector: Vector, ids: Rows, count: int, context: Context) -> Cells:
+    assert node.param is not None
+    q = context.scalar(node.param)
+    check_quantile(q, node.param, context)
+    values, seen = context.cells(count)
+    kernels.quantiles(vector.values, vector.present, *ordered_groups(ids, count), q, values, seen)
+    return values, seen
+
+
+def _strongest(node: Aggregate, vector: Vector, ids: Rows, count: int, context: Context) -> Vector:
+    assert node.param is not None
+    wanted = _whole_numbers(context.scalar(node.param))
+    sign = 1.0 if node.op == "topk" else -1.0
+    kept = np.zeros_like(vector.present)
+    order, bounds = ordered_groups(ids, count)
+    kernels.strongest(vector.values, vector.present, order, bounds, wanted, sign, kept)
+    chosen = replace(vector, present=kept)
+    if len(context.times) != 1:
+        return chosen
+    keys = np.where(np.isnan(vector.values[:, 0]), math.inf, -sign * vector.values[:, 0])
+    return chosen.take(np.lexsort((keys, ids)))
+
+
+def _whole_numbers(values: Floats) -> NDArray[np.int64]:
+    """The parameter of topk as int64[s].
+
+    Raises:
+        ExecutionError: It is none or too large.
+    """
+    if np.isnan(values).any():
+        raise ExecutionError("Parameter value is NaN")
+    if (values <= -_LARGEST_K).any():
+        raise ExecutionError(f"Scalar value {float_text(float(values.min()))} underflows int64")
+    if (values >= _LARGEST_K).any():
+        raise ExecutionError(f"Scalar value {float_text(float(values.max()))} overflows int64")
+    return values.astype(np.int64)
+
+
+def _count_values(node: Aggregate, vector: Vector, context: Context) -> Vector:
+    assert node.param is not None
+    name = context.string(node.param)
+    if not name:
+        raise ExecutionError(f'invalid label name "{name}"')
+    rows, steps = np.nonzero(vector.present)
+    bits, value_ids = np.unique(vector.values[rows, steps].view(np.int64), return_inverse=True)  # tells -0 from 0
+    texts = [float_text(value) for value in bits.view(np.float64).tolist()]
+    codes = np.array([context.pool.code(text) for text in texts], np.int32)
+    labels = _group_labels(node, vector.labels).take(rows).assign(name, codes[value_ids])
+    ids, firsts = group_rows(labels)
+    values, _ = context.cells(len(firsts))
+    np.add.at(values, (ids, steps), 1.0)
+    return Vector(labels.take(firsts), values, values > 0, np.zeros(len(firsts), np.bool_))

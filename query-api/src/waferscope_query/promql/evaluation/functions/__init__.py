@@ -1,0 +1,22 @@
+"""The functions of PromQL this engine can evaluate, by name."""
+
+from waferscope_query.promql.evaluation.functions import (
+    absence,
+    conversion,
+    dates,
+    elementwise,
+    histograms,
+    ranges,
+    relabeling,
+)
+from waferscope_query.promql.evaluation.functions.arguments import Function
+
+IMPLEMENTED: dict[str, Function] = {
+    **absence.FUNCTIONS,
+    **conversion.FUNCTIONS,
+    **dates.FUNCTIONS,
+    **elementwise.FUNCTIONS,
+    **histograms.FUNCTIONS,
+    **ranges.FUNCTIONS,
+    **relabeling.FUNCTIONS,
+}

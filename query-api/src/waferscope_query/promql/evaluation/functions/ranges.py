@@ -1,0 +1,122 @@
+"""Functions of range vectors: every window of samples becomes one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from waferscope_query.promql.evaluation.context import Context
+from waferscope_query.promql.evaluation.functions.arguments import Function, check_quantile
+from waferscope_query.promql.evaluation.kernels import counters, over_time, regression
+from waferscope_query.promql.evaluation.values import Vector, Windows
+from waferscope_query.promql.labels import METRIC_NAME
+from waferscope_query.promql.parsing.literals import quote
+from waferscope_query.promql.parsing.tree import Call, Expr
+
+_REDUCTIONS = {
+    "avg_over_time": over_time.AVG,
+    "changes": over_time.CHANGES,
+    "count_over_time": over_time.COUNT,
+    "first_over_time": over_time.FIRST,
+    "last_over_time": over_time.LAST,
+    "max_over_time": over_time.MAX,
+    "min_over_time": over_time.MIN,
+    "present_over_time": over_time.PRESENT,
+    "resets": over_time.RESETS,
+    "stddev_over_time": over_time.STDDEV,
+    "stdvar_over_time": over_time.STDVAR,
+    "sum_over_time": over_time.SUM,
+}
+_COUNTER_SUFFIXES = ("_total", "_sum", "_count", "_bucket")
+
+
+def _run(windows: Windows, context: Context, kernel: Callable[..., None], *parameters: Any) -> Vector:
+    """Call a window kernel block by block; the metric name is dropped."""
+    samples = windows.samples
+    values, present = context.cells(len(samples.labels))
+    for first, last in context.blocks(len(values)):
+        context.control.check()
+        kernel(
+            samples.offsets, samples.ts, samples.values, windows.ends, windows.width_ms, *parameters,
+            values, present, first, last,
+        )  # fmt: skip
+    return Vector(samples.labels, values, present, np.ones(len(values), np.bool_))
+
+
+def _reduction(node: Call, context: Context) -> Vector:
+    return _run(context.windows(node.args[0]), context, over_time.reduced, _REDUCTIONS[node.function])
+
+
+def _pick(node: Call, context: Context) -> Vector:
+    """first_over_time and last_over_time pick a sample as it is: its name stays."""
+    windows = context.windows(node.args[0])
+    picked = _run(windows, context, over_time.reduced, _REDUCTIONS[node.function])
+    return Vector(picked.labels, picked.values, picked.present, windows.drop_name)
+
+
+def _quantile(node: Call, context: Context) -> Vector:
+    q = context.scalar(node.args[0])
+    check_quantile(q, node.args[0], context)
+    return _run(context.windows(node.args[1]), context, over_time.quantiles, q)
+
+
+def _rate(node: Call, context: Context) -> Vector:
+    vector = _run(context.windows(node.args[0]), context, counters.extrapolated, True, True)  # noqa: FBT003, numba takes no keywords
+    _inform_of_gauges(vector, node.args[0], context)
+    return vector
+
+
+def _increase(node: Call, context: Context) -> Vector:
+    vector = _run(context.windows(node.args[0]), context, counters.extrapolated, True, False)  # noqa: FBT003, numba takes no keywords
+    _inform_of_gauges(vector, node.args[0], context)
+    return vector
+
+
+def _delta(node: Call, context: Context) -> Vector:
+    return _run(context.windows(node.args[0]), context, counters.extrapolated, False, False)  # noqa: FBT003, numba takes no keywords
+
+
+def _irate(node: Call, context: Context) -> Vector:
+    vector = _run(context.windows(node.args[0]), context, counters.last_two, True)  # noqa: FBT003, numba takes no keywords
+    _inform_of_gauges(vector, node.args[0], context)
+    return vector
+
+
+def _idelta(node: Call, context: Context) -> Vector:
+    return _run(context.windows(node.args[0]), context, counters.last_two, False)  # noqa: FBT003, numba takes no keywords
+
+
+def _inform_of_gauges(vector: Vector, node: Expr, context: Context) -> None:
+    """Say which metrics are no counters by their names."""
+    answered = vector.labels.column(METRIC_NAME)[vector.present.any(axis=1)]
+    for code in np.unique(answered).tolist():
+        name = context.pool.text(code)
+        if name and not name.endswith(_COUNTER_SUFFIXES):
+            text = f"metric might not be a counter, name does not end in {'/'.join(_COUNTER_SUFFIXES)}: {quote(name)}"
+            context.notes.inform(text, node)
+
+
+def _deriv(node: Call, context: Context) -> Vector:
+    return _run(context.windows(node.args[0]), context, regression.slopes)
+
+
+def _predict_linear(node: Call, context: Context) -> Vector:
+    ahead = context.scalar(node.args[1])
+    return _run(context.windows(node.args[0]), context, regression.predictions, context.times, ahead)
+
+
+FUNCTIONS: dict[str, Function] = {
+    **dict.fromkeys(_REDUCTIONS, _reduction),
+    "first_over_time": _pick,
+    "last_over_time": _pick,
+    "quantile_over_time": _quantile,
+    "rate": _rate,
+    "increase": _increase,
+    "delta": _delta,
+    "irate": _irate,
+    "idelta": _idelta,
+    "deriv": _deriv,
+    "predict_linear": _predict_linear,
+}

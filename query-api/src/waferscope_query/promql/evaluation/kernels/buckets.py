@@ -1,0 +1,94 @@
+# ruff: noqa: PLR0917 - compiled code takes its arrays by position
+"""Quantiles of classic histograms: rows are buckets, cumulated over their upper bounds."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from waferscope_query.promql.evaluation.kernels.compiling import kernel
+from waferscope_query.promql.evaluation.kernels.types import Bools, Floats, Ints
+
+_TOLERANCE = 1e-12
+_SMALLEST_NORMAL = 2.2250738585072014e-308
+_LARGEST = 1.7976931348623157e308
+
+
+@kernel
+def nearly_equal(a: float, b: float) -> bool:
+    """Whether two counts differ by no more than rounding."""
+    size = abs(a) + abs(b)
+    difference = abs(a - b)
+    if a == 0 or b == 0 or size < _SMALLEST_NORMAL:
+        return difference < _TOLERANCE * _SMALLEST_NORMAL
+    return difference / min(size, _LARGEST) < _TOLERANCE
+
+
+@kernel
+def make_monotonic(counts: Floats, size: int) -> bool:
+    """Lift every count to its forerunner's; whether any fell by more than rounding explains."""
+    forced = False
+    previous = counts[0]
+    for k in range(1, size):
+        if counts[k] == previous:
+            continue
+        if nearly_equal(previous, counts[k]):
+            counts[k] = previous
+        elif counts[k] < previous:
+            counts[k] = previous
+            forced = True
+        else:
+            previous = counts[k]
+    return forced
+
+
+@kernel
+def bucket_quantile(q: float, uppers: Floats, counts: Floats, size: int) -> float:
+    """The quantile by linear interpolation within its bucket; uppers ascending, all different."""
+    if math.isnan(q):
+        return math.nan
+    if q < 0:
+        return -math.inf
+    if q > 1:
+        return math.inf
+    if size < 2 or uppers[size - 1] != math.inf or counts[size - 1] == 0:  # noqa: PLR2004, +Inf alone tells nothing
+        return math.nan
+    rank = q * counts[size - 1]
+    b = 0
+    while b < size - 1 and not counts[b] >= rank:
+        b += 1
+    if b == size - 1:
+        return float(uppers[size - 2])
+    if b == 0:
+        return float(uppers[0] if uppers[0] <= 0 else uppers[0] * (rank / counts[0]))
+    within = (rank - counts[b - 1]) / (counts[b] - counts[b - 1])
+    return float(uppers[b - 1] + (uppers[b] - uppers[b - 1]) * within)
+
+
+@kernel
+def histogram_quantiles(
+    values: Floats, present: Bools, order: Ints, bounds: Ints, upper: Floats, q: Floats,
+    out: Floats, seen: Bools, forced: Bools,
+) -> None:  # fmt: skip
+    """Fill quantiles; `order` lists the rows histogram by histogram, each by ascending `upper` float64[n]."""
+    for g in range(len(out)):
+        size = bounds[g + 1] - bounds[g]
+        uppers, counts = np.empty(size), np.empty(size)
+        for j in range(out.shape[1]):
+            count = 0
+            for k in range(bounds[g], bounds[g + 1]):
+                row = order[k]
+                if not present[row, j]:
+                    continue
+                if count and uppers[count - 1] == upper[row]:
+                    counts[count - 1] += values[row, j]
+                    continue
+                uppers[count], counts[count] = upper[row], values[row, j]
+                count += 1
+            if count == 0:
+                continue
+            seen[g, j] = True
+            if uppers[count - 1] == math.inf and make_monotonic(counts, count):
+                forced[g, j] = True
+            out[g, j] = bucket_quantile(q[j], uppers, counts, count)

@@ -1,0 +1,143 @@
+# ruff: noqa: PLR0917 - compiled code takes its arrays by position
+"""Reductions over series: rows of values[n, s] into groups of out[g, s]; `group` int64[n] is each row's group."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from waferscope_query.promql.evaluation.kernels.compiling import kernel
+from waferscope_query.promql.evaluation.kernels.steps import add, quantile_of_sorted
+from waferscope_query.promql.evaluation.kernels.types import Bools, Floats, Ints
+
+
+@kernel
+def sums(values: Floats, present: Bools, group: Ints, out: Floats, lost: Floats, seen: Bools) -> None:
+    """Fill compensated sums; `lost` float64[g, s] starts at zero."""
+    for i in range(len(values)):
+        g = group[i]
+        for j in range(values.shape[1]):
+            if not present[i, j]:
+                continue
+            if seen[g, j]:
+                out[g, j], lost[g, j] = add(values[i, j], out[g, j], lost[g, j])
+            else:
+                out[g, j], seen[g, j] = values[i, j], True
+    for g in range(len(out)):
+        for j in range(out.shape[1]):
+            if not math.isinf(out[g, j]):
+                out[g, j] += lost[g, j]
+
+
+@kernel
+def means(
+    values: Floats, present: Bools, group: Ints, out: Floats, lost: Floats, count: Floats, incremental: Bools
+) -> None:
+    """Fill compensated means, incremental from where a sum would overflow; the other arrays start at zero."""
+    for i in range(len(values)):
+        g = group[i]
+        for j in range(values.shape[1]):
+            if not present[i, j]:
+                continue
+            count[g, j] += 1
+            n = count[g, j]
+            if n == 1:
+                out[g, j] = values[i, j]
+                continue
+            if not incremental[g, j]:
+                raised, new_lost = add(values[i, j], out[g, j], lost[g, j])
+                if not math.isinf(raised):
+                    out[g, j], lost[g, j] = raised, new_lost
+                    continue
+                incremental[g, j] = True
+                out[g, j] /= n - 1
+                lost[g, j] /= n - 1
+            share = (n - 1) / n
+            out[g, j], lost[g, j] = add(values[i, j] / n, share * out[g, j], share * lost[g, j])
+    for g in range(len(out)):
+        for j in range(out.shape[1]):
+            n = 1.0 if incremental[g, j] else count[g, j]
+            out[g, j] = out[g, j] / n + lost[g, j] / n
+
+
+@kernel
+def extremes(values: Floats, present: Bools, group: Ints, sign: float, out: Floats, seen: Bools) -> None:
+    """Fill maxima (sign 1) or minima (sign -1); NaN only when all are."""
+    for i in range(len(values)):
+        g = group[i]
+        for j in range(values.shape[1]):
+            value = values[i, j]
+            if present[i, j] and (not seen[g, j] or sign * out[g, j] < sign * value or math.isnan(out[g, j])):
+                out[g, j], seen[g, j] = value, True
+
+
+@kernel
+def variances(values: Floats, present: Bools, group: Ints, out: Floats, mean: Floats, count: Floats) -> None:
+    """Fill population variances by Welford's method; the other arrays start at zero."""
+    for i in range(len(values)):
+        g = group[i]
+        for j in range(values.shape[1]):
+            if not present[i, j]:
+                continue
+            value = values[i, j]
+            count[g, j] += 1
+            if count[g, j] == 1:
+                mean[g, j] = value
+                out[g, j] = 0.0 if math.isfinite(value) else math.nan
+                continue
+            delta = value - mean[g, j]
+            mean[g, j] += delta / count[g, j]
+            out[g, j] += delta * (value - mean[g, j])
+    for g in range(len(out)):
+        for j in range(out.shape[1]):
+            out[g, j] /= count[g, j]
+
+
+@kernel
+def counts(present: Bools, group: Ints, out: Floats) -> None:
+    """Fill how many rows of each group are present."""
+    for i in range(len(present)):
+        for j in range(present.shape[1]):
+            out[group[i], j] += present[i, j]
+
+
+@kernel
+def quantiles(values: Floats, present: Bools, order: Ints, bounds: Ints, q: Floats, out: Floats, seen: Bools) -> None:
+    """Fill quantiles; `order` lists the rows group by group, group g at bounds[g] to bounds[g + 1]."""
+    for g in range(len(out)):
+        buffer = np.empty(bounds[g + 1] - bounds[g])
+        for j in range(out.shape[1]):
+            count = 0
+            for k in range(bounds[g], bounds[g + 1]):
+                if present[order[k], j]:
+                    buffer[count] = values[order[k], j]
+                    count += 1
+            if count:
+                out[g, j] = quantile_of_sorted(np.sort(buffer[:count]), count, q[j])
+                seen[g, j] = True
+
+
+@kernel
+def strongest(
+    values: Floats, present: Bools, order: Ints, bounds: Ints, wanted: Ints, sign: float, kept: Bools
+) -> None:
+    """Mark the `wanted` int64[s] largest (sign 1) or smallest (sign -1) of each group; NaN last, ties in order."""
+    for g in range(len(bounds) - 1):
+        size = bounds[g + 1] - bounds[g]
+        rows = np.empty(size, np.int64)
+        keys = np.empty(size)
+        for j in range(present.shape[1]):
+            count = 0
+            for k in range(bounds[g], bounds[g + 1]):
+                if present[order[k], j]:
+                    rows[count] = order[k]
+                    keys[count] = -sign * values[order[k], j]
+                    count += 1
+            if count <= wanted[j]:
+                for k in range(count):
+                    kept[rows[k], j] = True
+            elif wanted[j] > 0:
+                best = np.argsort(keys[:count], kind="mergesort")
+                for k in range(wanted[j]):
+                    kept[rows[best[k]], j] = True

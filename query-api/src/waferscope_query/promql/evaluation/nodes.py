@@ -1,0 +1,92 @@
+"""Evaluating a node: which module answers which kind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import singledispatch
+
+import numpy as np
+
+from waferscope_query.promql.evaluation.aggregating import aggregate
+from waferscope_query.promql.evaluation.binary import binary
+from waferscope_query.promql.evaluation.context import Context
+from waferscope_query.promql.evaluation.functions import IMPLEMENTED
+from waferscope_query.promql.evaluation.selecting import instant_vector, range_vector, subquery
+from waferscope_query.promql.evaluation.values import Scalar, String, Value, Vector
+from waferscope_query.promql.parsing.tree import (
+    Aggregate,
+    Binary,
+    Call,
+    Expr,
+    MatrixSelector,
+    NumberLiteral,
+    Paren,
+    StringLiteral,
+    Subquery,
+    Unary,
+    VectorSelector,
+)
+
+
+@singledispatch
+def visit(node: Expr, context: Context) -> Value:
+    """Evaluate a node at all steps of the context."""
+    del context
+    raise TypeError(f"no way to evaluate {type(node).__name__}")
+
+
+@visit.register
+def _(node: NumberLiteral, context: Context) -> Scalar:
+    return Scalar(np.full(len(context.times), node.value))
+
+
+@visit.register
+def _(node: StringLiteral, context: Context) -> String:
+    del context
+    return String(node.value)
+
+
+@visit.register
+def _(node: Paren, context: Context) -> Value:
+    return visit(node.expr, context)
+
+
+@visit.register
+def _(node: Unary, context: Context) -> Value:
+    value = visit(node.expr, context)
+    if node.op == "+":
+        return value
+    if isinstance(value, Scalar):
+        return Scalar(-value.values)
+    assert isinstance(value, Vector)
+    return replace(value, values=-value.values).nameless()
+
+
+@visit.register
+def _(node: VectorSelector, context: Context) -> Vector:
+    return instant_vector(node, context)
+
+
+@visit.register
+def _(node: MatrixSelector, context: Context) -> Value:
+    return range_vector(node, context)
+
+
+@visit.register
+def _(node: Subquery, context: Context) -> Value:
+    return subquery(node, context)
+
+
+@visit.register
+def _(node: Aggregate, context: Context) -> Vector:
+    return aggregate(node, context)
+
+
+@visit.register
+def _(node: Binary, context: Context) -> Value:
+    return binary(node, context)
+
+
+@visit.register
+def _(node: Call, context: Context) -> Value:
+    return IMPLEMENTED[node.function](node, context)

@@ -1,0 +1,37 @@
+"""Annotations of an answer: warnings and infos, worded as Prometheus words them."""
+
+from __future__ import annotations
+
+from waferscope_query.promql.errors import line_and_column
+from waferscope_query.promql.parsing.tree import Expr
+
+
+class Notes:
+    """Collects each annotation once.
+
+    Args:
+        expression: The text, for positions.
+    """
+
+    def __init__(self, expression: str) -> None:
+        self._expression = expression
+        self._warnings: dict[str, None] = {}
+        self._infos: dict[str, None] = {}
+
+    def warn(self, text: str, node: Expr) -> None:
+        """Note that the answer may be wrong."""
+        self._warnings[f"PromQL warning: {text} ({line_and_column(self._expression, node.start)})"] = None
+
+    def inform(self, text: str, node: Expr) -> None:
+        """Note that the query may not mean what it says."""
+        self._infos[f"PromQL info: {text} ({line_and_column(self._expression, node.start)})"] = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings, in order of appearance."""
+        return tuple(self._warnings)
+
+    @property
+    def infos(self) -> tuple[str, ...]:
+        """The infos, in order of appearance."""
+        return tuple(self._infos)

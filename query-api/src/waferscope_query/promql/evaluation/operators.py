@@ -1,0 +1,45 @@
+"""Arithmetic and comparison of arrays, as Go does it on float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from waferscope_query.promql.parsing.tree import COMPARISONS
+
+Floats = NDArray[np.float64]
+
+_ARITHMETIC: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+    "%": np.fmod,
+    "^": np.power,
+    "atan2": np.arctan2,
+}
+_COMPARISON: dict[str, Callable[[Floats, Floats], NDArray[np.bool_]]] = {
+    "==": np.equal,
+    "!=": np.not_equal,
+    ">": np.greater,
+    "<": np.less,
+    ">=": np.greater_equal,
+    "<=": np.less_equal,
+}
+
+
+def is_comparison(op: str) -> bool:
+    """Whether an operator filters (or, with bool, tells) instead of computing."""
+    return op in COMPARISONS
+
+
+def compute(op: str, left: Floats, right: Floats) -> Floats:
+    """Apply an arithmetic operator."""
+    return _ARITHMETIC[op](left, right)
+
+
+def compare(op: str, left: Floats, right: Floats) -> NDArray[np.bool_]:
+    """Apply a comparison."""
+    return _COMPARISON[op](left, right)

@@ -1,0 +1,92 @@
+"""From a plan and its samples to an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from waferscope_query.promql.control import Control
+from waferscope_query.promql.evaluation.context import Context
+from waferscope_query.promql.evaluation.nodes import visit
+from waferscope_query.promql.evaluation.notes import Notes
+from waferscope_query.promql.evaluation.selecting import stale_markers
+from waferscope_query.promql.evaluation.values import Scalar, String, Value, Vector, Windows
+from waferscope_query.promql.labels import LabelFrame, ScratchPool, StringPool
+from waferscope_query.promql.plan import Plan
+from waferscope_query.promql.source import Samples
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What an expression evaluates to.
+
+    Attributes:
+        value: Scalar and String as they are; a Vector in its final form (names dropped, empty series left out);
+            Samples for a range vector.
+        times: int64[s], ms: the steps.
+        instant: Whether the query was an instant one.
+        warnings: Reasons to doubt the answer.
+        infos: Reasons to doubt the question.
+    """
+
+    value: Scalar | String | Vector | Samples
+    times: NDArray[np.int64]
+    instant: bool
+    warnings: tuple[str, ...]
+    infos: tuple[str, ...]
+
+
+def evaluate_plan(plan: Plan, samples: list[Samples], pool: StringPool, control: Control) -> Answer:
+    """Evaluate a plan; computes only, touches no storage.
+
+    Args:
+        plan: The expression and its steps.
+        samples: One per selection of the plan, in its order.
+        pool: The pool of the samples' labels.
+        control: Deadline and cancellation.
+
+    Raises:
+        ExecutionError: The expression can't be answered over this data.
+        TooManySamplesError: It needs more room than the limit allows.
+        QueryTimeoutError: The deadline has passed.
+        QueryCanceledError: The query was canceled.
+    """
+    scratch = ScratchPool(pool)
+    by_selector = {start: _prepared(samples[index], scratch) for start, index in plan.selection_of.items()}
+    notes = Notes(plan.query.text)
+    context = Context(visit, plan.grid, plan.grid, plan.limits, by_selector, scratch, control, notes)
+    with np.errstate(all="ignore"):  # IEEE 754's answers are PromQL's: 1/0 is +Inf
+        value = _final(visit(plan.query.tree, context))
+    return Answer(value, context.times, plan.instant, notes.warnings, notes.infos)
+
+
+def _prepared(samples: Samples, pool: ScratchPool) -> Samples:
+    """The samples as the kernels take them: one layout, or each variant would be compiled anew."""
+    labels = LabelFrame(samples.labels.names, samples.labels.codes, pool)
+    offsets, ts = (np.require(array, np.int64, ["C", "W"]) for array in (samples.offsets, samples.ts))
+    return Samples(labels, offsets, ts, np.require(samples.values, np.float64, ["C", "W"]))
+
+
+def _final(value: Value) -> Scalar | String | Vector | Samples:
+    if isinstance(value, Vector):
+        return value.final()
+    if isinstance(value, Windows):
+        return _cut(value)
+    return value
+
+
+def _cut(windows: Windows) -> Samples:
+    """A range vector at the only step of an instant query: the samples in its window."""
+    samples, end = windows.samples, int(windows.ends[0])
+    inside = (samples.ts > end - windows.width_ms) & (samples.ts <= end) & ~stale_markers(samples)
+    kept = np.concatenate([[0], np.cumsum(inside)]).astype(np.int64)
+    counts = np.diff(kept[samples.offsets])
+    rows = np.flatnonzero(counts)
+    return Samples(
+        labels=samples.labels.take(rows),
+        offsets=np.concatenate([[0], np.cumsum(counts[rows])]).astype(np.int64),
+        ts=samples.ts[inside],
+        values=samples.values[inside],
+    )

@@ -1,0 +1,91 @@
+"""Selectors and subqueries."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from waferscope_query.promql.evaluation.context import Context
+from waferscope_query.promql.evaluation.kernels import instant
+from waferscope_query.promql.evaluation.values import Vector, Windows
+from waferscope_query.promql.grid import fixed_time, subquery_grid
+from waferscope_query.promql.parsing.tree import MatrixSelector, Selecting, Subquery, VectorSelector
+from waferscope_query.promql.source import STALE_BITS, Samples
+
+
+def looked_up_times(node: Selecting, context: Context) -> NDArray[np.int64]:
+    """int64[s], ms: where a selector looks at each step, `@` and `offset` applied."""
+    fixed = fixed_time(node, context.query)
+    times = context.times if fixed is None else np.full(len(context.times), fixed, np.int64)
+    return times - node.offset_ms
+
+
+def instant_vector(node: VectorSelector, context: Context) -> Vector:
+    """The newest sample of every series within the lookback."""
+    samples = context.samples[node.start]
+    values, present = context.cells(len(samples.labels))
+    times, lookback, stale = looked_up_times(node, context), context.limits.lookback_ms, stale_markers(samples)
+    for first, last in context.blocks(len(values)):
+        context.control.check()
+        instant.newest(
+            samples.offsets, samples.ts, samples.values, stale, times, lookback, values, present, first, last
+        )
+    return _vector(samples, values, present)
+
+
+def sample_times(node: VectorSelector, context: Context) -> Vector:
+    """The newest samples' timestamps in seconds, for `timestamp(selector)`."""
+    samples = context.samples[node.start]
+    values, present = context.cells(len(samples.labels))
+    times, lookback, stale = looked_up_times(node, context), context.limits.lookback_ms, stale_markers(samples)
+    for first, last in context.blocks(len(values)):
+        context.control.check()
+        instant.newest_times(samples.offsets, samples.ts, stale, times, lookback, values, present, first, last)
+    return _vector(samples, values, present)
+
+
+def _vector(samples: Samples, values: NDArray[np.float64], present: NDArray[np.bool_]) -> Vector:
+    return Vector(samples.labels, values, present, np.zeros(len(values), np.bool_))
+
+
+def range_vector(node: MatrixSelector, context: Context) -> Windows:
+    """The windows of every series."""
+    samples = _without_stale(context.samples[node.start])
+    names_kept = np.zeros(len(samples.labels), np.bool_)
+    return Windows(samples, looked_up_times(node, context), node.range_ms, names_kept)
+
+
+def subquery(node: Subquery, context: Context) -> Windows:
+    """The inner expression, evaluated at its own steps, as samples."""
+    ends = looked_up_times(node, context)
+    inner_grid = subquery_grid(node, int(ends[0]), int(ends[-1]), context.limits)
+    inner = context.over(inner_grid)
+    vector = context.visit(node.expr, inner)
+    assert isinstance(vector, Vector)
+    return Windows(_as_samples(vector, inner.times), ends, node.range_ms, vector.drop_name)
+
+
+def _as_samples(vector: Vector, times: NDArray[np.int64]) -> Samples:
+    counts = vector.present.sum(axis=1)
+    return Samples(
+        labels=vector.labels,
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        ts=np.broadcast_to(times, vector.present.shape)[vector.present],
+        values=vector.values[vector.present],
+    )
+
+
+def stale_markers(samples: Samples) -> NDArray[np.bool_]:
+    """bool[m]: which samples say that their series has ended."""
+    stale: NDArray[np.bool_] = samples.values.view(np.uint64) == STALE_BITS
+    return stale
+
+
+def _without_stale(samples: Samples) -> Samples:
+    stale = stale_markers(samples)
+    if not stale.any():
+        return samples
+    kept = np.concatenate([[0], np.cumsum(~stale)]).astype(np.int64)
+    return replace(samples, offsets=kept[samples.offsets], ts=samples.ts[~stale], values=samples.values[~stale])

@@ -1,0 +1,116 @@
+"""What the nodes of an expression evaluate to, over all steps at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from waferscope_query.promql.errors import ExecutionError
+from waferscope_query.promql.evaluation.grouping import group_rows
+from waferscope_query.promql.labels import METRIC_NAME, LabelFrame, Strings
+from waferscope_query.promql.source import Samples
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scalar:
+    """One number per step: values float64[s]."""
+
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class String:
+    """A string, the same at every step."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vector:
+    """An instant vector at every step.
+
+    Attributes:
+        labels: The label sets of n series.
+        values: float64[n, s].
+        present: bool[n, s]; what is absent has an arbitrary value.
+        drop_name: bool[n]; the metric name is to be removed in the end. It stays until then, so that outer
+            operators can still see it (Prometheus, delayed name removal).
+    """
+
+    labels: LabelFrame
+    values: NDArray[np.float64]
+    present: NDArray[np.bool_]
+    drop_name: NDArray[np.bool_]
+
+    @classmethod
+    def empty(cls, steps: int, pool: Strings) -> Vector:
+        """A vector without series."""
+        return cls(LabelFrame.empty(pool), np.zeros((0, steps)), np.zeros((0, steps), np.bool_), np.zeros(0, np.bool_))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> Vector:
+        """Select series by index or mask."""
+        return Vector(self.labels.take(rows), self.values[rows], self.present[rows], self.drop_name[rows])
+
+    def nameless(self) -> Vector:
+        """The same vector, its metric names to be removed in the end."""
+        return replace(self, drop_name=np.ones(len(self), np.bool_))
+
+    def merged(self) -> Vector:
+        """Join series with equal labels that are never present at the same step.
+
+        Raises:
+            ExecutionError: Two of them are.
+        """
+        ids, firsts = group_rows(self.labels)
+        if len(firsts) == len(self):
+            return self
+        values, present = self.values[firsts].copy(), self.present[firsts].copy()
+        drop_name = self.drop_name[firsts].copy()
+        again = np.ones(len(self), np.bool_)
+        again[firsts] = False
+        for row in np.flatnonzero(again):
+            target = ids[row]
+            if (present[target] & self.present[row]).any():
+                raise ExecutionError("vector cannot contain metrics with the same labelset")
+            values[target] = np.where(self.present[row], self.values[row], values[target])
+            present[target] |= self.present[row]
+            drop_name[target] |= self.drop_name[row]
+        return Vector(self.labels.take(firsts), values, present, drop_name)
+
+    def final(self) -> Vector:
+        """The vector as the user sees it: names removed where due, series that are never present left out.
+
+        Raises:
+            ExecutionError: Without their names, two series are the same.
+        """
+        seen = self.take(np.flatnonzero(self.present.any(axis=1)))
+        if not seen.drop_name.any():
+            return seen.merged()
+        names = np.where(seen.drop_name, 0, seen.labels.column(METRIC_NAME)).astype(np.int32)
+        bare = replace(seen, labels=seen.labels.assign(METRIC_NAME, names))
+        return replace(bare.merged(), drop_name=np.zeros(0, np.bool_))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """A range vector at every step.
+
+    Attributes:
+        samples: The samples, without stale markers.
+        ends: int64[s], ms: the right ends of the windows, inclusive.
+        width_ms: How far the windows reach back, exclusive.
+        drop_name: bool[n] as in Vector.
+    """
+
+    samples: Samples
+    ends: NDArray[np.int64]
+    width_ms: int
+    drop_name: NDArray[np.bool_]
+
+
+Value = Scalar | String | Vector | Windows

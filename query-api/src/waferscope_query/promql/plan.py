@@ -1,0 +1,122 @@
+"""Stage 2, plan: which samples an expression needs over a grid of steps, and whether it may be asked at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from waferscope_query.promql.errors import BadDataError, ExecutionError
+from waferscope_query.promql.evaluation.functions import IMPLEMENTED
+from waferscope_query.promql.grid import DEFAULT_LIMITS, Grid, Limits, fixed_time, subquery_grid
+from waferscope_query.promql.parsing import Query
+from waferscope_query.promql.parsing.tree import (
+    Aggregate,
+    Call,
+    Expr,
+    MatrixSelector,
+    Selecting,
+    Subquery,
+    ValueType,
+    VectorSelector,
+)
+from waferscope_query.promql.source import Selection
+
+_MISSING_AGGREGATES = frozenset({"limitk", "limit_ratio"})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An expression ready to be evaluated.
+
+    Attributes:
+        query: The expression.
+        grid: The steps.
+        limits: What it may use.
+        instant: Whether an instant query was asked (one step, answered as a vector).
+        selections: What to fetch.
+        selection_of: The index of a selector's selection, by the selector's first character.
+    """
+
+    query: Query
+    grid: Grid
+    limits: Limits
+    instant: bool
+    selections: tuple[Selection, ...]
+    selection_of: Mapping[int, int]
+
+
+def plan_instant(query: Query, time_ms: int, limits: Limits = DEFAULT_LIMITS) -> Plan:
+    """Plan an expression at one time.
+
+    Raises:
+        ExecutionError: It uses a function this engine lacks.
+    """
+    return _plan(query, Grid(time_ms, time_ms, 1), limits, instant=True)
+
+
+def plan_range(query: Query, start_ms: int, end_ms: int, step_ms: int, limits: Limits = DEFAULT_LIMITS) -> Plan:
+    """Plan an expression over a range of steps.
+
+    Raises:
+        BadDataError: The range or step makes no sense, has too many steps, or the expression's type has no range.
+        ExecutionError: It uses a function this engine lacks.
+    """
+    if end_ms < start_ms:
+        raise BadDataError("end timestamp must not be before start time")
+    if step_ms <= 0:
+        raise BadDataError("zero or negative query resolution step widths are not accepted. Try a positive integer")
+    if (end_ms - start_ms) // step_ms > limits.max_steps:
+        raise BadDataError(
+            f"exceeded maximum resolution of {limits.max_steps:,} points per timeseries. "
+            "Try decreasing the query resolution (?step=XX)"
+        )
+    if query.tree.type not in (ValueType.SCALAR, ValueType.VECTOR):
+        raise BadDataError(
+            f'invalid expression type "{query.tree.type}" for range query, must be Scalar or instant Vector'
+        )
+    return _plan(query, Grid(start_ms, end_ms, step_ms), limits, instant=False)
+
+
+def _plan(query: Query, grid: Grid, limits: Limits, *, instant: bool) -> Plan:
+    survey = _Survey(grid, limits)
+    survey.visit(query.tree, grid.start_ms, grid.end_ms)
+    return Plan(query, grid, limits, instant, tuple(survey.selections), survey.selection_of)
+
+
+class _Survey:
+    """Walks a tree with the interval its nodes are evaluated over and notes every selection."""
+
+    def __init__(self, grid: Grid, limits: Limits) -> None:
+        self._grid = grid
+        self._limits = limits
+        self.selections: list[Selection] = []
+        self.selection_of: dict[int, int] = {}
+
+    def visit(self, node: Expr, first_ms: int, last_ms: int) -> None:
+        self._refuse_missing(node)
+        if isinstance(node, Selecting):
+            fixed = fixed_time(node, self._grid)
+            first_ms = (first_ms if fixed is None else fixed) - node.offset_ms
+            last_ms = (last_ms if fixed is None else fixed) - node.offset_ms
+        if isinstance(node, MatrixSelector):
+            self._note(node.selector, first_ms - node.range_ms, last_ms)
+        elif isinstance(node, VectorSelector):
+            self._note(node, first_ms - self._limits.lookback_ms, last_ms)
+        elif isinstance(node, Subquery):
+            inner = subquery_grid(node, first_ms, last_ms, self._limits)
+            self.visit(node.expr, inner.start_ms, inner.end_ms)
+        else:
+            for child in node.children:
+                self.visit(child, first_ms, last_ms)
+
+    def _note(self, selector: VectorSelector, after_ms: int, last_ms: int) -> None:
+        """Windows are open at their left end (Prometheus 3)."""
+        self.selection_of[selector.start] = len(self.selections)
+        self.selections.append(Selection(selector.matchers, after_ms + 1, last_ms))
+
+    @staticmethod
+    def _refuse_missing(node: Expr) -> None:
+        if isinstance(node, Call) and node.function not in IMPLEMENTED:
+            raise ExecutionError(f"function {node.function}() is not supported by this engine")
+        if isinstance(node, Aggregate) and node.op in _MISSING_AGGREGATES:
+            raise ExecutionError(f"aggregation {node.op}() is not supported by this engine")

@@ -1,0 +1,44 @@
+"""Numbers and label sets as Go prints them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from waferscope_query.promql.labels import METRIC_NAME
+from waferscope_query.promql.parsing.literals import quote
+
+
+def float_text(value: float) -> str:
+    """A float as `strconv.FormatFloat(value, 'f', -1, 64)` prints it: shortest exact digits, no exponent."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    text = repr(value)
+    if "e" in text:
+        return _without_exponent(text)
+    return text.removesuffix(".0")
+
+
+def _without_exponent(text: str) -> str:
+    mantissa, _, exponent = text.partition("e")
+    sign = "-" if mantissa.startswith("-") else ""
+    whole, _, fraction = mantissa.lstrip("-").partition(".")
+    shift = int(exponent)
+    digits = whole + fraction
+    if shift < 0:
+        return f"{sign}0.{'0' * (-shift - len(whole))}{digits}"
+    return sign + digits + "0" * (shift - len(fraction))
+
+
+def labels_text(labels: Mapping[str, str]) -> str:
+    """A label set as Prometheus's messages show it: `{__name__="x", a="b"}`."""
+    return "{" + ", ".join(f"{name}={quote(value)}" for name, value in labels.items()) + "}"
+
+
+def series_text(labels: Mapping[str, str]) -> str:
+    """A label set as people write it: `x{a="b"}`."""
+    name = labels.get(METRIC_NAME, "")
+    rest = {label: value for label, value in labels.items() if label != METRIC_NAME}
+    return name + (labels_text(rest) if rest or not name else "")
