@@ -25,6 +25,7 @@ class Sample:
     script: str
     arguments: tuple[str, ...]
     steps: dict[str, int]  # how often each ran
+    says: str  # the finding
     exit_code: int = 0
     status: str = "succeeded"
     wafers: int | None = None
@@ -40,6 +41,7 @@ SAMPLES = [
         script="wafer_map_defects.py",
         arguments=("--lot", "LOT-4711", "--equipment", "INSP-01", "--recipe", "BF-193"),
         steps={"inspect": 1, "cluster": 1, "classify": 1},
+        says="LOT-4711 wafer 05: scratch of",
         wafers=25,
         progress=(25, 25),
         equipment="INSP-01",
@@ -50,6 +52,7 @@ SAMPLES = [
         script="overlay_regression.py",
         arguments=("--lot", "LOT-4711", "--wafers", "12"),
         steps={"design": 1, "fit": 1},
+        says="LOT-4711: Tx +3.",
         wafers=12,
         progress=(12, 12),
     ),
@@ -58,6 +61,7 @@ SAMPLES = [
         script="overlay_regression.py",
         arguments=("--async", "--lot", "LOT-4711", "--wafers", "12"),
         steps={"measure": 12, "fit": 12},
+        says="LOT-4711: Tx +3.",
         wafers=12,
         progress=(12, 12),
     ),
@@ -66,6 +70,7 @@ SAMPLES = [
         script="equipment_log_crunching.py",
         arguments=("--days", "3"),
         steps={"crunch": 1, "summarise": 1},
+        says="ETCH-07: PRD 8",
         progress=(3, 3),
         equipment="ETCH-07",
         recipe="LOG-SCAN",
@@ -75,6 +80,7 @@ SAMPLES = [
         script="failing_recipe.py",
         arguments=("--lot", "LOT-4712"),
         steps={"expose": 1, "fit": 1, "window": 1},
+        says="NoProcessWindowError: 0.033 µm depth of focus",
         exit_code=1,
         status="failed",
         error_type="__main__.NoProcessWindowError",
@@ -94,6 +100,7 @@ def ran(fab: Fab) -> Fab:
         }
         for sample, process in processes.items():
             assert process.wait_exit(within_s=90) == sample.exit_code, process.report()
+            assert sample.says in process.stdout + process.stderr
     names = "|".join(sample.name for sample in SAMPLES)
     wait_until(
         lambda: len(fab.site.promql(f'wafer_job_duration_seconds_count{{wafer_job_name=~"{names}"}}')) == len(SAMPLES),
