@@ -22,8 +22,8 @@ INSERT = """
 insert into wafer.job_run (
     site, job_id, attempt, name, service, equipment, result, started_at, ended_at, heartbeat_at, sequence, clock_offset
 )
-select 'fab1', $1, 1, 'overlay', $2, $3, $4, now() - $5::interval,
-    case when $4 is not null then now() - $6::interval end, now() - $6::interval, 1, 0
+select 'fab1', $1, 1, 'overlay', $2, $3, $4::text, now() - $5::interval,
+    case when $4::text is not null then now() - $6::interval end, now() - $6::interval, 1, 0
 """
 
 
