@@ -7,6 +7,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := schemas instrumentation collector query-api grafana deploy
+DATA_PLANE := schemas instrumentation collector query-api
 CACHE := $(or $(WAFERSCOPE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/waferscope)
 INSTALLED := $(VENV)/.installed
 
@@ -66,6 +67,11 @@ lock: $(INSTALLED) ## Pin all dependencies anew, with hashes and without hosts
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
 		--no-emit-package waferscope $(foreach p,schemas collector query grafana stack,--no-emit-package waferscope-$(p)) \
 		--group pyproject.toml:dev $(PACKAGES:%=%/pyproject.toml) -o requirements/dev.txt
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
+		--no-emit-package waferscope --no-emit-package waferscope-schemas -c requirements/dev.txt \
+		$(DATA_PLANE:%=%/pyproject.toml) -o requirements/data-plane.txt
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
+		-c requirements/dev.txt requirements/build.in -o requirements/build.txt
 
 clean: ## Remove what the targets made in the tree (not the demo's data in .waferscope)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
