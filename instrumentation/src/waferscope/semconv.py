@@ -286,7 +286,7 @@ class SubstrateProcessingState:
     """Processing was stopped."""
 
     REJECTED: Final = "Rejected"
-    """Processed"""
+    """Processed and found bad."""
 
     LOST: Final = "Lost"
     """The equipment lost track of it."""
@@ -326,7 +326,7 @@ class ProcessJobState:
     """On the way to Aborted."""
 
     STOPPED: Final = "Stopped"
-    """Ended early"""
+    """Ended early in an orderly way."""
 
     ABORTED: Final = "Aborted"
     """Ended at once."""
