@@ -32,6 +32,14 @@ def _without_exponent(text: str) -> str:
     return sign + digits + "0" * (shift - len(fraction))
 
 
+def json_float_text(value: float) -> str:
+    """A float as Prometheus's JSON shows it: with an exponent below 1e-6 and from 1e21 on, as Go prints one."""
+    if value == 0 or not math.isfinite(value) or 1e-6 <= abs(value) < 1e21:  # noqa: PLR2004, Go's own cuts
+        return float_text(value)
+    mantissa, _, exponent = repr(value).partition("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent):+03d}"
+
+
 def labels_text(labels: Mapping[str, str]) -> str:
     """A label set as Prometheus's messages show it: `{__name__="x", a="b"}`."""
     return "{" + ", ".join(f"{name}={quote(value)}" for name, value in labels.items()) + "}"

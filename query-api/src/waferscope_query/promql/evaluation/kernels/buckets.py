@@ -44,7 +44,7 @@ def make_monotonic(counts: Floats, size: int) -> bool:
 
 
 @kernel
-def bucket_quantile(q: float, uppers: Floats, counts: Floats, size: int) -> float:
+def bucket_quantile(q: float, uppers: Floats, counts: Floats, size: int) -> float:  # noqa: PLR0911, one case each
     """The quantile by linear interpolation within its bucket; uppers ascending, all different."""
     if math.isnan(q):
         return math.nan
