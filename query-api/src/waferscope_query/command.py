@@ -1,0 +1,84 @@
+"""The subcommands that this package adds to `waferscope`."""
+
+import argparse
+import logging
+import os
+
+_URL_VARIABLE = "WAFERSCOPE_QUERY_URL"
+_DEFAULT_URL = "http://127.0.0.1:18000"
+
+
+def serve_query(parser: argparse.ArgumentParser) -> None:
+    """Answer PromQL and questions about job runs over HTTP.
+
+    Args:
+        parser: The parser of `waferscope serve query`.
+    """
+    # Imported here: not every command of the program shall wait for pydantic.
+    from waferscope_query.settings import QuerySettings  # noqa: PLC0415
+    from waferscope_schemas.settings import describe  # noqa: PLC0415
+
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = describe(QuerySettings)
+    parser.set_defaults(run=_run_serve)
+
+
+def query(parser: argparse.ArgumentParser) -> None:
+    """Ask the query service a PromQL expression.
+
+    Args:
+        parser: The parser of `waferscope query`.
+    """
+    parser.add_argument("expr", metavar="EXPR", help="PromQL")
+    parser.add_argument("--time", help="when: Unix seconds or RFC 3339 (default: now)")
+    parser.add_argument("--start", help="first moment of a range")
+    parser.add_argument("--end", help="last moment of a range (default: now)")
+    parser.add_argument("--step", default="60s", help="between the steps of a range (default: %(default)s)")
+    _common(parser)
+    parser.set_defaults(run=_run_query)
+
+
+def jobs(parser: argparse.ArgumentParser) -> None:
+    """Show job runs, newest first.
+
+    Args:
+        parser: The parser of `waferscope jobs`.
+    """
+    parser.add_argument("--status", default="", help="comma list of states, for example running,failed")
+    parser.add_argument("--name", default="", help="part of the application's or the job's name")
+    parser.add_argument("--limit", type=int, default=50, help="runs at most (default: %(default)s)")
+    _common(parser)
+    parser.set_defaults(run=_run_jobs)
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    url = os.environ.get(_URL_VARIABLE, _DEFAULT_URL)
+    parser.add_argument("--url", default=url, help=f"the query service (default: ${_URL_VARIABLE} or {_DEFAULT_URL})")
+    parser.add_argument("--json", action="store_true", help="print the service's answer as it is")
+
+
+def _run_serve(_: argparse.Namespace) -> int:
+    from waferscope_query.http.serve import serve  # noqa: PLC0415 - as above
+    from waferscope_query.settings import QuerySettings  # noqa: PLC0415
+    from waferscope_schemas.settings import load  # noqa: PLC0415
+
+    settings = load(QuerySettings)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    serve(settings)
+    return 0
+
+
+def _run_query(args: argparse.Namespace) -> int:
+    from waferscope_query import client, tables  # noqa: PLC0415 - as above
+
+    answer = client.query(args.url, args.expr, time=args.time, start=args.start, end=args.end, step=args.step)
+    print(client.text(answer) if args.json else tables.result(answer))
+    return 0
+
+
+def _run_jobs(args: argparse.Namespace) -> int:
+    from waferscope_query import client, tables  # noqa: PLC0415 - as above
+
+    answer = client.jobs(args.url, status=args.status, app_name=args.name, limit=args.limit)
+    print(client.text(answer) if args.json else tables.jobs(answer["items"]))
+    return 0

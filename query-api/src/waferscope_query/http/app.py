@@ -1,0 +1,83 @@
+"""The application: all endpoints over one database."""
+
+from http import HTTPStatus
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from waferscope_query.http import health
+from waferscope_query.http.admission import Admission
+from waferscope_query.http.cors import Cors
+from waferscope_query.http.envelope import failure
+from waferscope_query.http.errors import ErrorType, error_type
+from waferscope_query.http.observe import Metrics, Observed
+from waferscope_query.http.problems import invalid, problem
+from waferscope_query.http.prometheus import PrometheusApi
+from waferscope_query.jobs import routes as jobs
+from waferscope_query.jobs.store import JobStore
+from waferscope_query.promql.grid import Limits
+from waferscope_query.settings import QuerySettings
+from waferscope_query.storage.database import Database
+from waferscope_query.storage.errors import StorageError
+from waferscope_query.storage.source import DatabaseSource
+
+_PROMETHEUS = "/api/v1/"
+
+
+def create_app(settings: QuerySettings, database: Database) -> FastAPI:
+    """Put the service together.
+
+    Args:
+        settings: Limits.
+        database: The site's; it need not be open yet.
+    """
+    source = DatabaseSource(database)
+    metrics = Metrics(source)
+    limits = Limits(lookback_ms=round(settings.lookback * 1000), max_samples=settings.max_samples)
+    admission = Admission(settings.max_concurrency, settings.timeout)
+    app = FastAPI(
+        title="WaferScope query service",
+        description="Prometheus's HTTP API and the job runs of a site.",
+        version=version("waferscope-query"),
+        redoc_url=None,
+    )
+    app.include_router(PrometheusApi(source, admission, limits).router())
+    app.include_router(jobs.router(JobStore(database)))
+    app.include_router(health.router(database, source, metrics))
+    app.add_exception_handler(StorageError, _storage)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _fault)
+    app.add_middleware(Cors)
+    app.add_middleware(Observed, metrics=metrics)
+    return app
+
+
+async def _storage(_: Request, error: Exception) -> Response:
+    return problem(error_type(error).status, str(error))
+
+
+async def _validation(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return invalid(error)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    """Answer for a path or method that is not there."""
+    assert isinstance(error, HTTPException)
+    if not request.url.path.startswith(_PROMETHEUS):
+        return problem(error.status_code, HTTPStatus(error.status_code).phrase)
+    answer = failure(ErrorType.NOT_FOUND, str(error.detail))
+    answer.status_code = error.status_code
+    return answer
+
+
+async def _fault(request: Request, _: Exception) -> Response:
+    """Answer for a fault of ours; the server logs it."""
+    if request.url.path.startswith(_PROMETHEUS):
+        return failure(ErrorType.INTERNAL, "internal error")
+    return problem(500, "internal error")

@@ -1,0 +1,207 @@
+"""Prometheus's HTTP API, version 1 (prometheus.io, Querying, HTTP API)."""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from importlib.metadata import version
+from itertools import islice
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from waferscope_query.http.admission import Admission
+from waferscope_query.http.envelope import Success, dump, encoded, failure, success_body
+from waferscope_query.http.errors import KNOWN_ERRORS, ParameterError, error_type
+from waferscope_query.http.openapi import describe
+from waferscope_query.http.parameters import MAX_MS, MIN_MS, Parameters, parse_duration, read_parameters
+from waferscope_query.http.truncate import truncate
+from waferscope_query.promql.control import Control
+from waferscope_query.promql.engine import answer
+from waferscope_query.promql.errors import ParseError
+from waferscope_query.promql.grid import Limits
+from waferscope_query.promql.matchers import Matcher
+from waferscope_query.promql.parsing import parse
+from waferscope_query.promql.parsing.tree import VectorSelector
+from waferscope_query.promql.plan import Plan, plan_instant, plan_range
+from waferscope_query.promql.render import render
+from waferscope_query.promql.source import Source
+
+Handler = Callable[[Parameters, Control], Awaitable[Success]]
+
+_TRUNCATED = "results truncated due to limit"
+_ESCAPED = re.compile(r"__|_([0-9A-Fa-f]{1,6})_")
+# Clients ask for features by Prometheus's version: this is the one whose API and language are offered.
+_RANGE = ("query", "start", "end", "step")
+_BUILD = {
+    "version": f"3.0.0+waferscope.{version('waferscope-query')}",
+    "revision": "",
+    "branch": "",
+    "buildUser": "",
+    "buildDate": "",
+    "goVersion": "",
+}
+
+
+class PrometheusApi:
+    """The endpoints under `/api/v1`.
+
+    Args:
+        source: Where the samples are.
+        admission: Lets queries in.
+        limits: What a query may use.
+    """
+
+    def __init__(self, source: Source, admission: Admission, limits: Limits) -> None:
+        self._source = source
+        self._admission = admission
+        self._limits = limits
+
+    def router(self) -> APIRouter:
+        """Offer all endpoints."""
+        router = APIRouter(prefix="/api/v1", tags=["Prometheus"])
+        both, get = ["GET", "POST"], ["GET"]
+        common = ("timeout", "limit")
+        many = ("match[]", "start", "end", *common)
+        for path, methods, handler, extra in (
+            ("/query", both, self.query, describe("query", "time", "lookback_delta", *common)),
+            ("/query_range", both, self.query_range, describe(*_RANGE, "lookback_delta", *common)),
+            ("/series", both, self.series, describe(*many)),
+            ("/labels", both, self.labels, describe(*many)),
+            ("/label/{name}/values", get, self.label_values, describe(*many, path="name")),
+            ("/metadata", get, self.metadata, describe("metric", "limit", "limit_per_metric")),
+            ("/status/buildinfo", get, self.buildinfo, describe()),
+        ):
+            summary = (handler.__doc__ or "").rstrip(".")
+            router.add_api_route(path, self._endpoint(handler), methods=methods, summary=summary, openapi_extra=extra)
+        return router
+
+    async def query(self, parameters: Parameters, control: Control) -> Success:
+        """Evaluate an expression at one time."""
+        limit = parameters.limit()
+        moment = parameters.time("time", time.time_ns() // 1_000_000)
+        limits = self._limits_of(parameters)
+        return await self._answer(
+            lambda: plan_instant(parse(parameters.first("query")), moment, limits), control, limit
+        )
+
+    async def query_range(self, parameters: Parameters, control: Control) -> Success:
+        """Evaluate an expression at every step of a range."""
+        limit = parameters.limit()
+        start, end = parameters.required_time("start"), parameters.required_time("end")
+        if end < start:
+            raise ParameterError.named("end", "end timestamp must not be before start time")
+        step = parameters.duration("step")
+        if step <= 0:
+            raise ParameterError.named(
+                "step", "zero or negative query resolution step widths are not accepted. Try a positive integer"
+            )
+        limits = self._limits_of(parameters)
+        return await self._answer(
+            lambda: plan_range(parse(parameters.first("query")), start, end, step, limits), control, limit
+        )
+
+    async def series(self, parameters: Parameters, _: Control) -> Success:
+        """List the series that match a selector."""
+        if not parameters.all("match[]"):
+            raise ParameterError("no match[] parameter provided")
+        limit, start, end = _span(parameters)
+        frame = await self._source.series(_matcher_sets(parameters), start, end)
+        return await asyncio.to_thread(lambda: _listed([*islice(frame.rows(), limit + 1 if limit else None)], limit))
+
+    async def labels(self, parameters: Parameters, _: Control) -> Success:
+        """List label names."""
+        limit, start, end = _span(parameters)
+        return _listed(await self._source.label_names(_matcher_sets(parameters), start, end), limit)
+
+    async def label_values(self, parameters: Parameters, _: Control) -> Success:
+        """List the values of a label."""
+        name = _unescaped(parameters.first("name"))
+        limit, start, end = _span(parameters)
+        return _listed(await self._source.label_values(name, _matcher_sets(parameters), start, end), limit)
+
+    async def metadata(self, parameters: Parameters, _: Control) -> Success:
+        """Tell type, unit and help of metrics."""
+        limit, per_metric = (_count(parameters, name) for name in ("limit", "limit_per_metric"))
+        metrics: dict[str, list[dict[str, str]]] = {}
+        for known in await self._source.metadata(parameters.first("metric") or None):
+            entries = metrics.setdefault(known.metric, [])
+            if per_metric <= 0 or len(entries) < per_metric:
+                entries.append({"type": known.kind, "unit": known.unit, "help": known.help})
+        return Success(dump(dict(islice(metrics.items(), limit if limit >= 0 else None))))
+
+    async def buildinfo(self, _parameters: Parameters, _: Control) -> Success:
+        """Tell the version."""
+        return Success(dump(_BUILD))
+
+    def _endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            try:
+                parameters = await read_parameters(request)
+                timeout = parameters.duration("timeout") / 1000 if parameters.first("timeout") else None
+                success = await self._admission.run(request, timeout, lambda control: handler(parameters, control))
+            except KNOWN_ERRORS as error:
+                return failure(error_type(error), str(error))
+            return await asyncio.to_thread(lambda: encoded(request, success_body(success)))
+
+        return endpoint
+
+    async def _answer(self, plan: Callable[[], Plan], control: Control, limit: int) -> Success:
+        """Answer a query, everything that takes time in threads."""
+        try:
+            planned = await asyncio.to_thread(plan)
+        except ParseError as error:
+            raise ParameterError.named("query", error) from None
+        found = await answer(planned, self._source, control)
+        kept, truncated = truncate(found, limit)
+        data = await asyncio.to_thread(render, kept)
+        return Success(data, (*found.warnings, _TRUNCATED) if truncated else found.warnings, found.infos)
+
+    def _limits_of(self, parameters: Parameters) -> Limits:
+        text = parameters.first("lookback_delta")
+        if not text:
+            return self._limits
+        try:
+            return replace(self._limits, lookback_ms=parse_duration(text) or self._limits.lookback_ms)
+        except ValueError as error:
+            raise ParameterError(f"error parsing lookback delta duration: {error}") from None
+
+
+def _span(parameters: Parameters) -> tuple[int, int, int]:
+    return parameters.limit(), parameters.time("start", MIN_MS), parameters.time("end", MAX_MS)
+
+
+def _count(parameters: Parameters, name: str) -> int:
+    """A number that Prometheus reads with a message of its own; -1 where it isn't given."""
+    text = parameters.first(name) or "-1"
+    if not re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII):
+        raise ParameterError(f"{name} must be a number")
+    return int(text)
+
+
+def _matcher_sets(parameters: Parameters) -> list[tuple[Matcher, ...]]:
+    return [_matchers(text) for text in parameters.all("match[]")]
+
+
+def _matchers(text: str) -> tuple[Matcher, ...]:
+    tree = parse(text).tree
+    if not isinstance(tree, VectorSelector) or tree.offset_ms or tree.at is not None:
+        raise ParameterError.named("match[]", "1:1: parse error: a plain series selector is expected")
+    return tree.matchers
+
+
+def _listed(items: list[Any], limit: int) -> Success:
+    """Answer with a list, cut to a limit."""
+    if 0 < limit < len(items):
+        return Success(dump(items[:limit]), (_TRUNCATED,))
+    return Success(dump(items))
+
+
+def _unescaped(name: str) -> str:
+    """Read a label name that was escaped for a URL: `U__` before it, `__` for `_`, `_2e_` for `.`."""
+    if not name.startswith("U__"):
+        return name
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16) % 0x110000) if match[1] else "_", name[3:])

@@ -1,0 +1,106 @@
+"""The server process: socket, loop, signals, the database in the background."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
+
+import uvicorn
+import uvloop
+
+from waferscope_query.http.app import create_app
+from waferscope_query.settings import QuerySettings
+from waferscope_query.storage.database import Database
+
+_LOGGER = logging.getLogger(__name__)
+_GRACE = 5  # seconds for answers under way at the end
+_BACKLOG = 2048
+_SPARE_THREADS = 4  # for matching, reading and rendering beside as many evaluations as may run
+
+
+class PortTakenError(Exception):
+    """Someone else listens there."""
+
+    exit_code: ClassVar[int] = 4
+
+
+def serve(settings: QuerySettings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        settings: Where to listen, which database.
+
+    Raises:
+        PortTakenError: The address is taken.
+        SchemasError: The database refuses us, or its schema is incompatible.
+    """
+    with listen(settings.host, settings.port) as listener:
+        uvloop.run(_serve(settings, listener))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take a port.
+
+    Args:
+        host: Address or name.
+        port: 0 takes a free one.
+
+    Raises:
+        PortTakenError: Someone else has it, or the address is none of this machine's.
+    """
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        reason = "is taken" if error.errno == errno.EADDRINUSE else f"can't be used: {error.strerror}"
+        raise PortTakenError(f"{host}:{port} {reason}; set WAFERSCOPE_QUERY_PORT to another") from None
+
+
+async def _serve(settings: QuerySettings, listener: socket.socket) -> None:
+    threads = ThreadPoolExecutor(settings.max_concurrency + _SPARE_THREADS, thread_name_prefix="query")
+    asyncio.get_running_loop().set_default_executor(threads)
+    database = Database(settings.database_url.get_secret_value(), settings.connections)
+    server = _Server(
+        uvicorn.Config(
+            create_app(settings, database),
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            backlog=_BACKLOG,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE,
+        )
+    )
+    opening = asyncio.create_task(database.open())
+    opening.add_done_callback(lambda done: _stop_if_refused(done, server))
+    _LOGGER.info("listening on http://%s:%s", *listener.getsockname()[:2])
+    try:
+        await server.serve([listener])
+    finally:
+        opening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await opening
+        await database.close()
+
+
+def _stop_if_refused(opening: "asyncio.Task[None]", server: uvicorn.Server) -> None:
+    """End the server where waiting for the database is in vain; the task's error is raised at its end."""
+    if not opening.cancelled() and opening.exception() is not None:
+        server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """Ends with exit code 0 after a signal that asks it to end; uvicorn would raise the signal again."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield

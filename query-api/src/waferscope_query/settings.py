@@ -1,0 +1,20 @@
+"""Settings of the query service."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from waferscope_schemas.settings import Site
+
+
+class QuerySettings(Site):
+    """What the query service can be told from outside."""
+
+    model_config = SettingsConfigDict(env_prefix="WAFERSCOPE_QUERY_")
+
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: int = Field(18000, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
+    connections: int = Field(10, ge=2, description="Connections to the database at most")
+    timeout: float = Field(120.0, gt=0, description="Seconds that a query may take, waiting included")
+    max_concurrency: int = Field(20, ge=1, description="Queries at a time; more wait in a queue")
+    max_samples: int = Field(50_000_000, ge=1, description="Samples that a query may load into memory")
+    lookback: float = Field(300.0, gt=0, description="Seconds that a sample counts as current, without a stale marker")

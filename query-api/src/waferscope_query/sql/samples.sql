@@ -1,0 +1,25 @@
+-- name: copy_samples
+-- Reads samples of series in a time range, unordered; the values stand in the text because COPY takes no parameters.
+select series_id, ts, value from wafer.sample
+where series_id = any ('{{{series}}}'::bigint[]) and ts between '{start}'::timestamptz and '{end}'::timestamptz
+limit {limit}
+
+-- name: copy_histograms
+-- Reads explicit-bucket histograms of series in a time range, unordered.
+select series_id, ts, count, coalesce(sum, 'NaN') as sum, sum is not null as has_sum, custom_bounds, positive_counts
+from wafer.histogram_sample
+where
+    series_id = any ('{{{series}}}'::bigint[]) and ts between '{start}'::timestamptz and '{end}'::timestamptz
+    and schema = -53 and cardinality(positive_counts) = cardinality(custom_bounds) + 1
+limit {limit}
+
+-- name: newest_bounds
+-- Tells the bounds of histogram series by their newest sample in a time range.
+select wanted.series_id, newest.custom_bounds
+from unnest($1::bigint[]) as wanted (series_id)
+cross join lateral (
+    select h.custom_bounds from wafer.histogram_sample h
+    where h.series_id = wanted.series_id and h.ts between $2 and $3 and h.schema = -53
+    order by h.ts desc
+    limit 1
+) newest

@@ -1,0 +1,1 @@
+"""The site's database as a source of series and samples: index, follow, read, collapse."""

@@ -1,0 +1,72 @@
+"""The index follows the change feed: one poll at each query, shared by all queries that wait for one."""
+
+import asyncio
+import time
+
+import asyncpg
+import orjson
+
+from waferscope_query.storage.database import Database
+from waferscope_query.storage.index import SeriesIndex, StoredSeries
+from waferscope_schemas.feed import Feed
+
+
+class Follower:
+    """Keeps an index current.
+
+    Args:
+        database: Where the feed is.
+        index: What to fill.
+    """
+
+    def __init__(self, database: Database, index: SeriesIndex) -> None:
+        self._database = database
+        self._index = index
+        self._feed = Feed("series", ("series_id", "metric", "labels", "kind", "unit", "help"))
+        self._snapshot: str | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._waiting: asyncio.Task[None] | None = None
+        self.polls = 0
+        self.polled_at: float | None = None  # by time.monotonic, when the newest successful poll began
+
+    async def refresh(self) -> None:
+        """Return once the index holds every series whose commit ended before this call.
+
+        A poll under way may have looked too early for that, so the caller waits for the next one, together with all
+        others who came meanwhile.
+
+        Raises:
+            StorageError: The poll failed.
+        """
+        if self._waiting is None:
+            self._waiting = asyncio.create_task(self._poll_after(self._running))
+            self._waiting.add_done_callback(_seen)
+        await asyncio.shield(self._waiting)
+
+    async def _poll_after(self, previous: asyncio.Task[None] | None) -> None:
+        if previous is not None:
+            await asyncio.wait([previous])
+        self._running, self._waiting = self._waiting, None
+        began = time.monotonic()
+        async with self._database.connection() as connection:
+            snapshot, rows = await self._feed.poll(connection, self._snapshot)
+        if rows:
+            await asyncio.to_thread(self._fill, rows)
+        self._snapshot, self.polled_at = snapshot, began
+        self.polls += 1
+
+    def _fill(self, rows: list[asyncpg.Record]) -> None:
+        self._index.add(
+            [
+                StoredSeries(
+                    row["series_id"], row["metric"], orjson.loads(row["labels"]), row["kind"], row["unit"], row["help"]
+                )
+                for row in rows
+            ]
+        )
+
+
+def _seen(task: asyncio.Task[None]) -> None:
+    """Take note of a failure that nobody waited for: the next query polls again and meets it itself."""
+    if not task.cancelled():
+        task.exception()

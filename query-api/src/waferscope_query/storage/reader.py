@@ -1,0 +1,87 @@
+"""Samples of stored series from the database, as arrays; what a cache of sealed blocks would stand in front of."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from asyncpg.pool import PoolConnectionProxy
+from numpy.typing import NDArray
+
+from waferscope_query.promql.errors import TooManySamplesError
+from waferscope_query.storage.classic import ClassicPoints, classic_points
+from waferscope_query.storage.collapse import collapse
+from waferscope_query.storage.copied import Points, parse_histograms, parse_samples
+from waferscope_schemas import queries
+
+_SQL = queries.load("waferscope_query")
+_MIN_MS, _MAX_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What to read of series.
+
+    Attributes:
+        start_ms: First timestamp, inclusive.
+        end_ms: Last timestamp, inclusive.
+        max_samples: Rows at most.
+    """
+
+    start_ms: int
+    end_ms: int
+    max_samples: int
+
+
+def instant(ms: int) -> datetime:
+    """Give the time of a timestamp in milliseconds, held within the years 1 to 9999."""
+    seconds, rest = divmod(max(_MIN_MS, min(ms, _MAX_MS)), 1000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
+
+
+async def read_samples(connection: PoolConnectionProxy, series_ids: NDArray[np.int64], span: Span) -> Points:
+    """Read plain samples.
+
+    Args:
+        connection: An open connection.
+        series_ids: int64[n], stored series.
+        span: What to read of them.
+
+    Returns:
+        Points by series and time, duplicates collapsed.
+
+    Raises:
+        TooManySamplesError: There are more rows than allowed.
+    """
+    data = await _copy(connection, "copy_samples", series_ids, span)
+    return await asyncio.to_thread(lambda: collapse(parse_samples(data)))
+
+
+async def read_histograms(
+    connection: PoolConnectionProxy, series_ids: NDArray[np.int64], span: Span
+) -> list[ClassicPoints]:
+    """Read explicit-bucket histograms; arguments and errors as `read_samples`, grouped by bounds."""
+    data = await _copy(connection, "copy_histograms", series_ids, span)
+    return await asyncio.to_thread(lambda: classic_points(parse_histograms(data)))
+
+
+async def _copy(connection: PoolConnectionProxy, name: str, series_ids: NDArray[np.int64], span: Span) -> bytes:
+    sql = _SQL[name].format(
+        series=",".join(map(str, series_ids.tolist())),
+        start=instant(span.start_ms).isoformat(),
+        end=instant(span.end_ms).isoformat(),
+        limit=span.max_samples + 1,
+    )
+    chunks: list[bytes] = []
+
+    async def keep(chunk: bytes) -> None:  # must not raise: asyncpg would wait for the rest of the answer forever
+        chunks.append(chunk)
+
+    try:
+        status = await connection.copy_from_query(sql, output=keep, format="binary")
+    except asyncio.CancelledError:
+        connection.terminate()  # asyncpg does not get a connection out of a COPY that was left
+        raise
+    if int(status.removeprefix("COPY ")) > span.max_samples:
+        raise TooManySamplesError
+    return b"".join(chunks)

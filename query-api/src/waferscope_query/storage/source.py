@@ -1,0 +1,142 @@
+"""The database as the engine's source (see `waferscope_query.promql.source.Source`)."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import numpy as np
+from asyncpg.pool import PoolConnectionProxy
+from numpy.typing import NDArray
+
+from waferscope_query.promql.labels import LabelFrame, StringPool
+from waferscope_query.promql.matchers import Matcher
+from waferscope_query.promql.source import Metadata, Samples, Selection
+from waferscope_query.storage.assemble import Read, assemble, bucket_matchers, merge_labels
+from waferscope_query.storage.classic import bucket_texts
+from waferscope_query.storage.database import Database
+from waferscope_query.storage.follower import Follower
+from waferscope_query.storage.index import BUCKET_LABEL, Found, Part, SeriesIndex
+from waferscope_query.storage.reader import Span, instant, read_histograms, read_samples
+from waferscope_schemas import queries
+
+_SQL = queries.load("waferscope_query")
+MatcherSets = Sequence[Sequence[Matcher]]
+
+
+class DatabaseSource:
+    """Series from an index that follows the database, samples from the database.
+
+    Labels are answered for all series whatever the time range: a series has no row that says when it lived.
+
+    Args:
+        database: The site's database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.pool = StringPool()
+        self.index = SeriesIndex(self.pool)
+        self.follower = Follower(database, self.index)
+        self._database = database
+
+    async def select(self, selections: Sequence[Selection], max_samples: int) -> list[Samples]:
+        """Fetch all selections (see `Source.select`)."""
+        await self.follower.refresh()
+        found = {one: await asyncio.to_thread(self.index.find, one.matchers) for one in dict.fromkeys(selections)}
+        filled = {one: rows for one, rows in found.items() if len(rows)}
+        samples = dict.fromkeys(found, _nothing(self.pool))
+        if filled:
+            samples |= await self._read(filled, max_samples)
+        return [samples[one] for one in selections]
+
+    async def label_names(self, matcher_sets: MatcherSets, start_ms: int, end_ms: int) -> list[str]:
+        """Sorted names of the labels of the matching series."""
+        if not matcher_sets:
+            await self.follower.refresh()
+            return sorted(await asyncio.to_thread(self.index.label_names))
+        frame = await self.series(matcher_sets, start_ms, end_ms)
+        return [name for name in frame.names if frame.column(name).any()]
+
+    async def label_values(self, name: str, matcher_sets: MatcherSets, start_ms: int, end_ms: int) -> list[str]:
+        """Sorted values of one label over the matching series."""
+        if not matcher_sets:
+            await self.follower.refresh()
+            values = set(await asyncio.to_thread(self.index.label_values, name))
+            if name == BUCKET_LABEL:
+                bounds = await self._bounds(self.index.histograms(), start_ms, end_ms)
+                values.update(*map(bucket_texts, bounds))
+            return sorted(values)
+        frame = await self.series(matcher_sets, start_ms, end_ms)
+        codes = np.unique(frame.column(name))
+        return sorted(self.pool.text(code) for code in codes[codes != 0].tolist())
+
+    async def series(self, matcher_sets: MatcherSets, start_ms: int, end_ms: int) -> LabelFrame:
+        """The matching label sets, each once."""
+        await self.follower.refresh()
+        frames = [
+            frame
+            for matchers in matcher_sets or [[]]
+            for frame in await self._presented(matchers, start_ms, end_ms)
+            if len(frame)
+        ]
+        if not frames:
+            return LabelFrame.empty(self.pool)
+        return (await asyncio.to_thread(merge_labels, frames, self.pool))[0]
+
+    async def metadata(self, metric: str | None = None) -> list[Metadata]:
+        """What is known of one metric or of all."""
+        await self.follower.refresh()
+        return self.index.metadata(metric)
+
+    async def _read(self, found: dict[Selection, Found], max_samples: int) -> dict[Selection, Samples]:
+        """Read the samples of all selections from one snapshot of the database."""
+        samples = {}
+        async with self._database.connection() as connection, AsyncExitStack() as stack:
+            if len(found) > 1 or any(rows.parts.any() and not rows.parts.all() for rows in found.values()):
+                await stack.enter_async_context(connection.transaction(isolation="repeatable_read", readonly=True))
+            for selection, rows in found.items():
+                samples[selection] = await self._read_one(connection, selection, rows, max_samples)
+                max_samples -= len(samples[selection].ts)
+        return samples
+
+    async def _read_one(
+        self, connection: PoolConnectionProxy, selection: Selection, found: Found, max_samples: int
+    ) -> Samples:
+        plain = np.unique(found.series_ids[found.parts == Part.PLAIN])
+        histograms = np.unique(found.series_ids[found.parts != Part.PLAIN])
+        span = Span(selection.start_ms, selection.end_ms, max_samples)
+        points = await read_samples(connection, plain, span) if len(plain) else None
+        classic = await read_histograms(connection, histograms, span) if len(histograms) else []
+        read = Read(points, classic, max_samples)
+        return await asyncio.to_thread(assemble, found, read, selection.matchers, self.pool)
+
+    async def _presented(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[LabelFrame]:
+        """Label sets that satisfy one set of matchers, those of buckets with their `le`."""
+        found = await asyncio.to_thread(self.index.find, matchers)
+        bucket = found.parts == Part.BUCKET
+        frames = [found.labels.take(~bucket)]
+        for bounds, series_ids in (await self._bounds(found.series_ids[bucket], start_ms, end_ms)).items():
+            labels = found.take(bucket & np.isin(found.series_ids, series_ids)).labels
+            frames += [
+                labels.assign(BUCKET_LABEL, np.full(len(labels), self.pool.code(le), np.int32))
+                for le in bucket_texts(bounds)
+                if all(matcher.matches(le) for matcher in bucket_matchers(matchers))
+            ]
+        return frames
+
+    async def _bounds(
+        self, series_ids: NDArray[np.int64], start_ms: int, end_ms: int
+    ) -> dict[tuple[float, ...], list[int]]:
+        """Bounds of histograms, as their newest samples in a range have them, with the series that share them."""
+        sharing: dict[tuple[float, ...], list[int]] = {}
+        if len(series_ids):
+            async with self._database.connection() as connection:
+                rows = await connection.fetch(
+                    _SQL["newest_bounds"], series_ids.tolist(), instant(start_ms), instant(end_ms)
+                )
+            for row in rows:
+                sharing.setdefault(tuple(row["custom_bounds"]), []).append(row["series_id"])
+        return sharing
+
+
+def _nothing(pool: StringPool) -> Samples:
+    return Samples(LabelFrame.empty(pool), np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0))

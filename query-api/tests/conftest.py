@@ -1,0 +1,63 @@
+"""What the query service's tests share: rows written as the writer writes them."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import orjson
+import pytest
+from waferscope_schemas.partitioning import ensure
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SERIES = """
+    insert into wafer.series (fingerprint, metric, labels, kind, unit, help)
+    values (substr(sha256(convert_to($1 || $2, 'UTF8')), 1, 16), $1, $2::text::jsonb, $3, $4, $5) returning series_id
+"""
+
+
+def instant(ms: int) -> datetime:
+    """Give the time of a timestamp in milliseconds, exactly."""
+    return EPOCH + timedelta(milliseconds=ms)
+
+
+class Writer:
+    """Writes rows as the writer commits them: series first, then samples."""
+
+    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        self.connection = connection
+
+    async def series(self, metric: str, kind: str = "gauge", unit: str = "", text: str = "", **labels: str) -> int:
+        """Create a series."""
+        row = (metric, orjson.dumps(labels, option=orjson.OPT_SORT_KEYS).decode(), kind, unit, text)
+        return await self.connection.fetchval(SERIES, *row)
+
+    async def samples(self, series_id: int, *samples: tuple[int, float]) -> None:
+        """Write samples of (ms, value)."""
+        await ensure(self.connection, "sample", [instant(ms) for ms, _ in samples])
+        rows = [(series_id, instant(ms), value) for ms, value in samples]
+        await self.connection.copy_records_to_table("sample", schema_name="wafer", records=rows)
+
+    async def gauge(self, metric: str, *samples: tuple[int, float], **labels: str) -> int:
+        """Create a series with its samples."""
+        series_id = await self.series(metric, **labels)
+        await self.samples(series_id, *samples)
+        return series_id
+
+    async def histogram(
+        self, series_id: int, ms: int, bounds: list[float], counts: list[float], total: float | None
+    ) -> None:
+        """Write one point of an explicit-bucket histogram."""
+        await ensure(self.connection, "histogram_sample", [instant(ms)])
+        await self.connection.execute(
+            "insert into wafer.histogram_sample (series_id, ts, count, sum, schema, custom_bounds, positive_spans,"
+            " positive_counts) values ($1, $2, $3, $4, -53, $5, $6, $7)",
+            *(series_id, instant(ms), float(sum(counts)), total, bounds, [0, len(counts)], counts),
+        )
+
+
+@pytest.fixture
+async def writer(database_url: str) -> AsyncIterator[Writer]:
+    """A writer on a fresh database."""
+    connection = await asyncpg.connect(database_url)
+    yield Writer(connection)
+    await connection.close()

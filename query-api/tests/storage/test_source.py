@@ -1,0 +1,222 @@
+"""The database as the engine's source: fresh, collapsed, with histograms as classic series."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import asyncpg
+import numpy as np
+import pytest
+from waferscope_query.promql.errors import TooManySamplesError
+from waferscope_query.promql.matchers import Matcher, MatchOp
+from waferscope_query.promql.source import STALE_BITS, Samples, Selection
+from waferscope_query.storage.database import Database
+from waferscope_query.storage.errors import StorageUnavailableError
+from waferscope_query.storage.source import DatabaseSource
+
+if TYPE_CHECKING:
+    from conftest import Writer
+
+T0 = 1_800_000_000_000
+STALE = float(np.array([STALE_BITS], np.uint64).view(np.float64)[0])
+FAR = 1 << 60
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, 4)
+    await database.open()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def source(database: Database) -> DatabaseSource:
+    return DatabaseSource(database)
+
+
+def named(metric: str, **labels: str) -> tuple[Matcher, ...]:
+    return tuple(Matcher(name, MatchOp.EQUAL, value) for name, value in {"__name__": metric, **labels}.items())
+
+
+async def select(source: DatabaseSource, *matchers: Matcher, limit: int = 1000) -> dict[str, list[tuple[int, float]]]:
+    (samples,) = await source.select([Selection(matchers, T0, T0 + 60_000)], limit)
+    return as_text(samples)
+
+
+def as_text(samples: Samples) -> dict[str, list[tuple[int, float]]]:
+    """Samples as {sorted labels: [(seconds after T0, value)]}; a stale marker shows as -1."""
+    values = np.where(samples.values.view(np.uint64) == STALE_BITS, -1.0, samples.values).tolist()
+    rows = list(zip(((samples.ts - T0) / 1000).tolist(), values, strict=True))
+    starts = samples.offsets.tolist()
+    labels = [",".join(f"{name}={value}" for name, value in row.items()) for row in samples.labels.rows()]
+    assert len(set(labels)) == len(labels)
+    return {text: rows[starts[i] : starts[i + 1]] for i, text in enumerate(labels)}
+
+
+async def test_a_query_sees_what_was_committed_before_it(source: DatabaseSource, writer: Writer) -> None:
+    assert await select(source, *named("overlay_nm")) == {}
+    series_id = await writer.gauge("overlay_nm", (T0, 1.5), tool="a")
+    assert await select(source, *named("overlay_nm")) == {"__name__=overlay_nm,tool=a": [(0, 1.5)]}
+    await writer.samples(series_id, (T0 + 1, 2.5))
+    assert await select(source, *named("overlay_nm")) == {"__name__=overlay_nm,tool=a": [(0, 1.5), (0.001, 2.5)]}
+
+
+async def test_a_series_of_a_transaction_that_began_early_and_ends_late_is_seen(
+    source: DatabaseSource, writer: Writer
+) -> None:
+    async with writer.connection.transaction():
+        late = await writer.series("overlay_nm", tool="late")
+        await writer.samples(late, (T0, 1.0))
+        assert await select(source, *named("overlay_nm")) == {}
+    assert await select(source, *named("overlay_nm")) == {"__name__=overlay_nm,tool=late": [(0, 1.0)]}
+
+
+async def test_concurrent_queries_share_a_poll(source: DatabaseSource, writer: Writer) -> None:
+    await writer.gauge("overlay_nm", (T0, 1.5))
+    await source.follower.refresh()
+    before = source.follower.polls
+    answers = await asyncio.gather(*(select(source, *named("overlay_nm")) for _ in range(50)))
+    assert all(answer == {"__name__=overlay_nm": [(0, 1.5)]} for answer in answers)
+    assert source.follower.polls - before <= 2
+
+
+async def test_duplicates_collapse(source: DatabaseSource, writer: Writer) -> None:
+    await writer.gauge("x", (T0, 1.0), (T0 + 1000, STALE), (T0, 3.0), (T0, math.nan), (T0 + 1000, STALE), (T0, 2.0))
+    assert await select(source, *named("x")) == {"__name__=x": [(0, 3.0), (1, -1.0)]}
+
+
+async def test_only_the_range_is_read_both_ends_included(source: DatabaseSource, writer: Writer) -> None:
+    await writer.gauge("x", (T0 - 1, 1.0), (T0, 2.0), (T0 + 60_000, 3.0), (T0 + 60_001, 4.0))
+    assert await select(source, *named("x")) == {"__name__=x": [(0, 2.0), (60, 3.0)]}
+
+
+async def test_times_beyond_the_calendar_are_held_at_its_ends(source: DatabaseSource, writer: Writer) -> None:
+    await writer.gauge("x", (T0, 2.0))
+    (samples,) = await source.select([Selection(named("x"), -FAR, FAR)], 10)
+    assert samples.values.tolist() == [2.0]
+
+
+async def test_several_selections_come_in_their_order(source: DatabaseSource, writer: Writer) -> None:
+    await writer.gauge("a", (T0, 1.0))
+    await writer.gauge("b", (T0, 2.0))
+    selections = [Selection(named(metric), T0, T0) for metric in ("b", "none", "a", "b")]
+    answers = await source.select(selections, 10)
+    assert [samples.values.tolist() for samples in answers] == [[2.0], [], [1.0], [2.0]]
+
+
+async def test_too_many_samples_are_refused_and_the_connection_lives_on(source: DatabaseSource, writer: Writer) -> None:
+    await writer.gauge("x", *((T0 + ms, 1.0) for ms in range(20_000)))
+    for _ in range(6):  # more often than there are connections
+        with pytest.raises(TooManySamplesError):
+            await select(source, *named("x"), limit=1000)
+    assert len((await select(source, *named("x"), limit=20_000))["__name__=x"]) == 20_000
+
+
+async def test_a_query_canceled_while_it_reads_leaves_its_connection_usable(
+    database_url: str, writer: Writer
+) -> None:
+    database = Database(database_url, 1)
+    await database.open()
+    source = DatabaseSource(database)
+    await writer.gauge("x", *((T0 + ms, 1.0) for ms in range(20_000)))
+    for wait in (0.0, 0.001, 0.003, 0.005, 0.008, 0.012):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await source.select([Selection(named("x"), 0, FAR), Selection(named("x"), 1, FAR)], 40_000)
+    assert len((await select(source, *named("x"), limit=20_000))["__name__=x"]) == 20_000
+    await database.close()
+
+
+async def test_a_histogram_is_selected_as_classic_series(source: DatabaseSource, writer: Writer) -> None:
+    duration = await writer.series("d_seconds", "histogram", tool="a")
+    await writer.histogram(duration, T0, [0.5, 10.0], [1, 2, 3], 44.0)
+    await writer.histogram(duration, T0 + 1000, [0.5, 10.0], [2, 2, 3], None)
+    assert await select(source, *named("d_seconds_bucket")) == {
+        "__name__=d_seconds_bucket,le=0.5,tool=a": [(0, 1), (1, 2)],
+        "__name__=d_seconds_bucket,le=10,tool=a": [(0, 3), (1, 4)],
+        "__name__=d_seconds_bucket,le=+Inf,tool=a": [(0, 6), (1, 7)],
+    }
+    assert await select(source, *named("d_seconds_sum")) == {"__name__=d_seconds_sum,tool=a": [(0, 44)]}
+    assert await select(source, *named("d_seconds_count")) == {"__name__=d_seconds_count,tool=a": [(0, 6), (1, 7)]}
+    assert await select(source, *named("d_seconds_bucket", le="10")) == {
+        "__name__=d_seconds_bucket,le=10,tool=a": [(0, 3), (1, 4)]
+    }
+    assert await select(source, *named("d_seconds")) == {}
+
+
+async def test_a_bucket_stays_one_series_when_the_other_bounds_change(source: DatabaseSource, writer: Writer) -> None:
+    duration = await writer.series("d", "histogram")
+    await writer.histogram(duration, T0 + 1000, [1.0, 2.0], [1, 1, 1], 1.0)
+    await writer.histogram(duration, T0, [1.0], [1, 0], 1.0)
+    await writer.histogram(duration, T0 + 2000, [], [5], 1.0)
+    assert await select(source, *named("d_bucket")) == {
+        "__name__=d_bucket,le=1": [(0, 1), (1, 1)],
+        "__name__=d_bucket,le=2": [(1, 2)],
+        "__name__=d_bucket,le=+Inf": [(0, 1), (1, 3), (2, 5)],
+    }
+
+
+async def test_of_duplicate_histograms_the_highest_count_then_sum_wins(source: DatabaseSource, writer: Writer) -> None:
+    duration = await writer.series("d", "histogram")
+    for counts, total in (([1, 1], 9.0), ([2, 1], 5.0), ([1, 2], 6.0), ([3, 0], 6.0), ([0, 3], 1.0)):
+        await writer.histogram(duration, T0, [1.0], counts, total)
+    assert await select(source, *named("d_bucket", le="1")) == {"__name__=d_bucket,le=1": [(0, 3)]}
+    assert await select(source, *named("d_sum")) == {"__name__=d_sum": [(0, 6)]}
+
+
+async def test_a_stale_histogram_ends_all_its_series(source: DatabaseSource, writer: Writer) -> None:
+    duration = await writer.series("d", "histogram")
+    await writer.histogram(duration, T0, [1.0], [1, 1], STALE)
+    assert set(map(str, (await select(source, Matcher("__name__", MatchOp.REGEX, "d_.*"))).values())) == {"[(0.0, -1.0)]"}
+
+
+async def test_labels_know_the_series_of_histograms(source: DatabaseSource, writer: Writer) -> None:
+    duration = await writer.series("d_seconds", "histogram", tool="a")
+    await writer.histogram(duration, T0, [0.5], [1, 2], 3.0)
+    await writer.gauge("overlay_nm", (T0, 1.0), tool="b", lot="l1")
+    everything = (-FAR, FAR)
+    assert await source.label_names([], *everything) == ["__name__", "le", "lot", "tool"]
+    assert await source.label_names([named("overlay_nm")], *everything) == ["__name__", "lot", "tool"]
+    assert await source.label_values("le", [], *everything) == ["+Inf", "0.5"]
+    assert await source.label_values("le", [], T0 + 1, FAR) == []
+    assert await source.label_values("le", [named("d_seconds_bucket")], *everything) == ["+Inf", "0.5"]
+    assert await source.label_values("tool", [named("d_seconds_count")], *everything) == ["a"]
+    assert await source.label_values("__name__", [], *everything) == [
+        "d_seconds_bucket",
+        "d_seconds_count",
+        "d_seconds_sum",
+        "overlay_nm",
+    ]
+    union = [named("d_seconds_bucket", le="0.5"), named("overlay_nm"), (Matcher("tool", MatchOp.EQUAL, "b"),)]
+    assert list((await source.series(union, *everything)).rows()) == [
+        {"__name__": "overlay_nm", "lot": "l1", "tool": "b"},
+        {"__name__": "d_seconds_bucket", "le": "0.5", "tool": "a"},
+    ] or len(await source.series(union, *everything)) == 2
+
+
+async def test_a_database_that_goes_away_is_unavailable_and_recovers(
+    database_url: str, source: DatabaseSource, writer: Writer
+) -> None:
+    await writer.gauge("x", (T0, 1.0))
+    await source.follower.refresh()
+    name = database_url.rsplit("/", 1)[1].partition("?")[0]
+    server = await asyncpg.connect(database_url.replace(f"/{name}", "/postgres"))
+    try:
+        await server.execute(f'alter database "{name}" allow_connections false')
+        await server.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name)
+        with pytest.raises(StorageUnavailableError):
+            await select(source, *named("x"))
+        await server.execute(f'alter database "{name}" allow_connections true')
+        assert await select(source, *named("x")) == {"__name__=x": [(0, 1.0)]}
+    finally:
+        await server.close()
+
+
+async def test_before_the_database_answers_a_query_is_unavailable(database_url: str) -> None:
+    with pytest.raises(StorageUnavailableError):
+        await DatabaseSource(Database(database_url, 2)).follower.refresh()
