@@ -6,7 +6,6 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,14 +35,6 @@ with opened(Path(sys.argv[1]), ServerUser.choose()) as data_dir:
     print(Postgres.start(data_dir, durable=False).url, flush=True)
     time.sleep(600)
 """
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that every user can reach: pytest's own are closed to others."""
-    with tempfile.TemporaryDirectory(prefix="waferscope-stack-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
 
 
 @pytest.fixture

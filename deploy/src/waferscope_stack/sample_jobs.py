@@ -1,5 +1,6 @@
 """The sample jobs of the repository's examples folder."""
 
+import runpy
 import sys
 from pathlib import Path
 
@@ -20,6 +21,12 @@ def command() -> list[str]:
             f"no sample jobs: {FOLDER / RUNNER} is missing; they come with the repository, not with the package"
         )
     return [sys.executable, str(FOLDER / RUNNER)]
+
+
+def count() -> int:
+    """Return how many sample jobs there are."""
+    samples: list[object] = runpy.run_path(str(FOLDER / RUNNER))["samples"]()
+    return len(samples)
 
 
 def environment(endpoint: str) -> dict[str, str]:
