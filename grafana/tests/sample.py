@@ -84,55 +84,43 @@ def run(job_id: str, equipment: str, ago: int, result: str | None) -> Iterable[d
         yield event("wafer.job.ended", job_id, 1, ago, wafer_job_result=result, **more, **failed)
 
 
-def spread(start_minutes_ago: int = 60) -> Iterable[tuple[int, int]]:
-    """Yield start and end of each minute up to now, in nanoseconds."""
-    for minutes in range(start_minutes_ago, 0, -1):
-        yield NOW - minutes * MINUTE, NOW - (minutes - 1) * MINUTE
+def minutes() -> Iterable[tuple[str, str]]:
+    """Yield start and end of each minute of the last hour, as OTLP writes times."""
+    for ago in range(60, 0, -1):
+        yield str(NOW - ago * MINUTE), str(NOW - (ago - 1) * MINUTE)
 
 
-def job_metrics() -> list[dict[str, Any]]:
-    """Return a duration and an error in each minute of the last hour, as deltas."""
+def job_metrics(start: str, end: str) -> list[dict[str, Any]]:
+    """Return a run of 7.5 s that failed, as deltas."""
+    when = {"startTimeUnixNano": start, "timeUnixNano": end}
     identity = {"wafer.job.name": "overlay-fit", "wafer.equipment.id": "ETCH.07", "wafer.job.result": "failure"}
-    times = [{"startTimeUnixNano": str(start), "timeUnixNano": str(end)} for start, end in spread()]
-    points = {"attributes": attributes(identity), "count": "1", "sum": 7.5, "explicitBounds": BOUNDS}
-    durations = [{**at, **points, "bucketCounts": ["0", "0", "1", "0", "0"]} for at in times]
-    erring = attributes({**identity, "error.type": "ValueError"})
-    errors = [{**at, "attributes": erring, "asInt": "1"} for at in times]
+    buckets = {"explicitBounds": BOUNDS, "bucketCounts": ["0", "0", "1", "0", "0"], "count": "1", "sum": 7.5}
+    duration = {**when, "attributes": attributes(identity), **buckets}
+    error = {**when, "attributes": attributes({**identity, "error.type": "ValueError"}), "asInt": "1"}
+    delta = {"aggregationTemporality": 1}
     return [
-        {
-            "name": "wafer.job.duration",
-            "unit": "s",
-            "histogram": {"aggregationTemporality": 1, "dataPoints": durations},
-        },
-        {
-            "name": "wafer.job.errors",
-            "unit": "{error}",
-            "sum": {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": errors},
-        },
+        {"name": "wafer.job.duration", "unit": "s", "histogram": {**delta, "dataPoints": [duration]}},
+        {"name": "wafer.job.errors", "unit": "{error}", "sum": {**delta, "isMonotonic": True, "dataPoints": [error]}},
     ]
 
 
 def host_metrics() -> list[dict[str, Any]]:
     """Return an hour of a host that is half busy and uses a quarter of its memory."""
-    start = str(NOW - 60 * MINUTE)
     cpu, memory = [], []
-    for minute, (_, at) in enumerate(spread()):
-        when = {"startTimeUnixNano": start, "timeUnixNano": str(at)}
+    for minute, (_, at) in enumerate(minutes()):
+        when = {"startTimeUnixNano": str(NOW - 60 * MINUTE), "timeUnixNano": at}
         for state in ("idle", "user"):
             point = {"attributes": attributes({"cpu": "cpu0", "state": state}), "asDouble": minute * 30.0}
             cpu.append({**when, **point})
         for state, share in (("used", 1), ("free", 3)):
             memory.append({**when, "attributes": attributes({"state": state}), "asInt": str(share * 2**32)})
+    cumulative = {"aggregationTemporality": 2}
     return [
-        {
-            "name": "system.cpu.time",
-            "unit": "s",
-            "sum": {"aggregationTemporality": 2, "isMonotonic": True, "dataPoints": cpu},
-        },
+        {"name": "system.cpu.time", "unit": "s", "sum": {**cumulative, "isMonotonic": True, "dataPoints": cpu}},
         {
             "name": "system.memory.usage",
             "unit": "By",
-            "sum": {"aggregationTemporality": 2, "isMonotonic": False, "dataPoints": memory},
+            "sum": {**cumulative, "isMonotonic": False, "dataPoints": memory},
         },
     ]
 
@@ -143,7 +131,8 @@ def main() -> None:
     runs = [("done", "LITHO-01", 5 * MINUTE, "success"), ("broken", "ETCH.07", 3 * MINUTE, "failure")]
     runs.append(("going", "LITHO-01", 0, None))
     post(url, "logs", "waferscope", [record for each in runs for record in run(*each)])
-    post(url, "metrics", "waferscope", job_metrics())
+    for start, end in minutes():  # one request each, as a process exports: the writer makes one sample of a request
+        post(url, "metrics", "waferscope", job_metrics(start, end))
     post(url, "metrics", "example/hostmetricsreceiver", host_metrics())
 
 

@@ -64,9 +64,7 @@ async def test_every_query_of_every_board_has_an_answer(
     stack: Stack, question: Question, choices: dict[str, tuple[str, ...]], span: timedelta
 ) -> None:
     end = datetime.now(tz=UTC)
-    least = duration(question.least_interval) or SCRAPE
-    step = interpolation.step(span, PANEL_POINTS, least)
-    moment = Moment(end - span, end, choices, step, SCRAPE)
+    moment = Moment(end - span, end, choices, interpolation.step(span, PANEL_POINTS, SCRAPE), SCRAPE)
     answer = await rows(stack, question, moment) if question.source == "postgres" else points(stack, question, moment)
     assert answer, "an empty answer"
 
@@ -106,9 +104,3 @@ def post_form(url: str, form: dict[str, str]) -> dict[str, Any]:
     except urllib.error.HTTPError as error:
         with error:
             return {"status": error.code, "body": error.read().decode(errors="replace")}
-
-
-def duration(text: str) -> timedelta | None:
-    """Return a panel's interval such as `5m`, None where there is none."""
-    units = {"s": "seconds", "m": "minutes", "h": "hours"}
-    return timedelta(**{units[text[-1]]: int(text[:-1])}) if text else None

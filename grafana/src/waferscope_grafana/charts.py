@@ -35,12 +35,6 @@ def lines(title: str, description: str, unit: str, *queries: Dataquery) -> times
     return panel.legend(_legend("lastNotNull", "max"))
 
 
-def bars(title: str, description: str, unit: str, query: Dataquery) -> timeseries.Panel:
-    """Return stacked bars over time that a PromQL query fills."""
-    panel = _over_time(title, description).datasource(PROMQL.ref()).with_target(query).unit(unit)
-    return _stacked(panel).legend(_legend("max"))
-
-
 def counts_by_status(title: str, description: str, query: Sql) -> timeseries.Panel:
     """Return stacked bars over time that an SQL query fills: a column per status, the legend with their sums."""
     panel = _over_time(title, description).datasource(SQL.ref()).with_target(query).unit(Short).decimals(0)

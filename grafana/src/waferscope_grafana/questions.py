@@ -16,7 +16,6 @@ class Question:
         source: Type of the data source, `prometheus` or `postgres`.
         text: The query with Grafana's macros and variables.
         instant: PromQL for the end of the range only.
-        least_interval: The panel's shortest interval; empty: the data source's.
     """
 
     asker: str
@@ -24,7 +23,6 @@ class Question:
     source: str
     text: str
     instant: bool
-    least_interval: str
 
 
 def board_questions(board: str) -> list[Question]:
@@ -47,7 +45,7 @@ def _of_variables(variables: list[dict[str, Any]]) -> Iterator[Question]:
     for variable in variables:
         if variable["type"] == "query":
             source = variable["datasource"]["type"]
-            yield Question(f"${variable['name']}", "", source, variable["query"], instant=False, least_interval="")
+            yield Question(f"${variable['name']}", "", source, variable["query"], instant=False)
 
 
 def _of_panels(panels: list[dict[str, Any]]) -> Iterator[Question]:
@@ -60,5 +58,4 @@ def _of_panels(panels: list[dict[str, Any]]) -> Iterator[Question]:
                 target["datasource"]["type"],
                 target.get("expr") or target["rawSql"],
                 instant=target.get("instant", False),
-                least_interval=panel.get("interval", ""),
             )
