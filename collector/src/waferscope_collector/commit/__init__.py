@@ -1,0 +1,1 @@
+"""Commit: many requests in one transaction, acknowledged only after it."""

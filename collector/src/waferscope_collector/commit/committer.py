@@ -1,0 +1,152 @@
+"""Group commit: what waits while a transaction runs shares the next one."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+
+from waferscope_collector.batch import Batch
+from waferscope_collector.commit import transaction
+from waferscope_collector.commit.faults import Fault, classify
+from waferscope_collector.errors import RequestError, UnavailableError, UnstorableError
+from waferscope_collector.identify import SeriesCache
+from waferscope_collector.meters import Meters
+
+_LOGGER = logging.getLogger(__name__)
+
+_GROUP_SIZE = 50_000  # points of a group, about: a transaction shall take well under a second
+_TRIES = 5
+_PAUSE = 0.02  # s, before a repetition; grows with each
+_ACQUIRE_TIMEOUT = 10.0  # s
+_COMMIT_TIMEOUT = 60.0  # s
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    batch: Batch
+    done: asyncio.Future[None]
+
+
+class Committer:
+    """Commits batches in groups, one group after the other."""
+
+    def __init__(self, pool: asyncpg.Pool, cache: SeriesCache, meters: Meters, *, host_interval: float) -> None:
+        self._pool = pool
+        self._cache = cache
+        self._meters = meters
+        self._host_interval = host_interval
+        self._queue: deque[_Waiting] = deque()
+        self._arrived = asyncio.Event()
+
+    async def commit(self, batch: Batch) -> None:
+        """Wait until a batch is committed.
+
+        Raises:
+            UnstorableError: The database refuses the data themselves.
+            UnavailableError: They could not be stored now.
+        """
+        waiting = _Waiting(batch, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        self._arrived.set()
+        await waiting.done
+
+    async def run(self) -> None:
+        """Commit what arrives, until cancelled."""
+        while True:
+            await self._arrived.wait()
+            group = self._take()
+            with self._meters.commit_seconds.time():
+                await self._settle(group)
+            self._meters.cached_series.set(len(self._cache))
+
+    def _take(self) -> list[_Waiting]:
+        """Take the next group off the queue."""
+        group: list[_Waiting] = []
+        size = 0
+        while self._queue and (not group or size + self._queue[0].batch.size <= _GROUP_SIZE):
+            group.append(self._queue.popleft())
+            size += group[-1].batch.size
+        if not self._queue:
+            self._arrived.clear()
+        return group
+
+    async def _settle(self, group: Sequence[_Waiting]) -> None:
+        """Commit a group and answer each of its requests; one bad request does not hold back the others."""
+        try:
+            await self._commit([waiting.batch for waiting in group])
+        except UnstorableError as error:
+            if len(group) == 1:
+                return _answer(group, error)
+            for waiting in group:
+                await self._settle([waiting])
+        except UnavailableError as error:
+            _answer(group, error)
+        else:
+            _answer(group, None)
+        return None
+
+    async def _commit(self, batches: Sequence[Batch]) -> None:
+        """Commit batches, repeating what passes at once."""
+        fault: Fault | None = None
+        for attempt in range(_TRIES):
+            await asyncio.sleep(_PAUSE * attempt)
+            fault = await self._attempt(batches, recheck=fault is Fault.NO_PARTITION)
+            if fault is None:
+                return
+        raise UnavailableError(f"the database could not store this in {_TRIES} tries: {fault and fault.value}")
+
+    async def _attempt(self, batches: Sequence[Batch], *, recheck: bool) -> Fault | None:
+        """Commit batches, or tell which fault may pass at once."""
+        try:
+            await self._try(batches, recheck=recheck)
+        except Exception as error:
+            fault = classify(error)
+            if fault is Fault.DATA:
+                raise _unstorable(error) from error
+            _LOGGER.warning("could not commit %d requests: %s", len(batches), _line(error))
+            if fault is Fault.AWAY:
+                raise UnavailableError(f"the database can't store this now: {_line(error)}") from error
+            return fault
+        return None
+
+    async def _try(self, batches: Sequence[Batch], *, recheck: bool) -> None:
+        async with asyncio.timeout(_COMMIT_TIMEOUT), self._pool.acquire(timeout=_ACQUIRE_TIMEOUT) as conn:
+            self._meters.series_created.inc(await transaction.create_series(conn, batches, self._cache))
+            await transaction.ensure_partitions(conn, batches, recheck=recheck)
+            began = time.perf_counter()
+            stored = await transaction.store(conn, batches, self._host_interval)
+        _LOGGER.debug("committed %d of %d requests in %.4f s", len(stored), len(batches), time.perf_counter() - began)
+        for batch in stored:
+            self._meters.stored.labels(batch.signal).inc(batch.size - _refused_series(batch))
+        kept = {id(batch) for batch in stored}
+        for batch in batches:
+            if id(batch) not in kept:
+                self._meters.repeated.labels(batch.signal).inc()
+
+
+def _refused_series(batch: Batch) -> int:
+    return 0 if batch.points is None else sum(int((kind.ids < 0).sum()) for kind in batch.points.kinds)
+
+
+def _answer(group: Sequence[_Waiting], error: RequestError | None) -> None:
+    for waiting in group:
+        if waiting.done.done():  # the client is gone
+            continue
+        if error is None:
+            waiting.done.set_result(None)
+        else:
+            waiting.done.set_exception(error)
+
+
+def _unstorable(error: Exception) -> UnstorableError:
+    if not isinstance(error, asyncpg.PostgresError):
+        _LOGGER.error("could not handle a request", exc_info=error)
+    return UnstorableError(f"the database refuses the data: {_line(error)}")
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

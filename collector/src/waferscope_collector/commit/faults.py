@@ -1,0 +1,36 @@
+"""What a failed commit means: try again inside, refuse the data, or let the client send them again."""
+
+import enum
+
+import asyncpg
+
+
+class Fault(enum.Enum):
+    """What to do about a failed commit."""
+
+    REPEAT = "repeat"  # passes at once: another transaction was in the way
+    NO_PARTITION = "no partition"  # create it, then repeat
+    DATA = "data"  # sending them again can't help
+    AWAY = "away"  # the client shall send them again
+
+
+_REPEAT = frozenset({"40001", "40P01", "55P03"})  # serialization failure, deadlock, lock not available
+_NO_PARTITION = "23514"  # check violation: "no partition of relation found for row"
+_DATA_CLASSES = frozenset({"22", "23", "54"})  # data exception, constraint violation, program limit exceeded
+
+
+def classify(error: BaseException) -> Fault:
+    """Tell what to do about an error that a commit ended with.
+
+    Anything that PostgreSQL, the network or the clock is to blame for passes; what else goes wrong while these data are
+    handled would go wrong again, and must not block the writer.
+    """
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        if state in _REPEAT:
+            return Fault.REPEAT
+        if state == _NO_PARTITION and "partition" in str(error):
+            return Fault.NO_PARTITION
+        return Fault.DATA if state[:2] in _DATA_CLASSES else Fault.AWAY
+    passing = (asyncpg.InterfaceError, OSError, TimeoutError)
+    return Fault.AWAY if isinstance(error, passing) else Fault.DATA

@@ -1,0 +1,89 @@
+"""Running totals of delta streams: read and held in the order of series, added to, written back."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+from asyncpg import Record
+from asyncpg.pool import PoolConnectionProxy
+from numpy.typing import NDArray
+
+from waferscope_collector.copy import HistogramSamples, Samples
+from waferscope_collector.decode.records import instant
+from waferscope_collector.fold.delta import (
+    HistogramDelta,
+    HistogramTotal,
+    NumberDeltas,
+    add_histograms,
+    add_numbers,
+)
+from waferscope_schemas import queries
+
+_SQL = queries.load("waferscope_collector")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+async def add_to_numbers(conn: PoolConnectionProxy, deltas: NumberDeltas) -> Samples:
+    """Add to sums.
+
+    Returns:
+        The samples to store: the new totals, and a zero at the start of each series that is new.
+    """
+    ids = deltas.series_ids.tolist()
+    new = await _begin(conn, ids, deltas.starts.tolist())
+    rows = await conn.fetch(_SQL["lock_delta_totals"], ids)
+    last = np.array([_ms(row["ts"]) for row in rows], np.int64)
+    totals = np.array([row["value"] for row in rows], np.float64)
+    samples = add_numbers(deltas, last, totals)
+    await conn.execute(_SQL["update_number_totals"], ids, _instants(samples.times), samples.values.tolist())
+    is_new = np.isin(deltas.series_ids, np.array(sorted(new), np.int64))
+    return Samples(
+        np.concatenate((deltas.series_ids[is_new], samples.series_ids)),
+        np.concatenate((deltas.starts[is_new], samples.times)),
+        np.concatenate((np.zeros(len(new)), samples.values)),
+    )
+
+
+async def add_to_histograms(conn: PoolConnectionProxy, deltas: list[HistogramDelta]) -> HistogramSamples:
+    """Add to histograms.
+
+    Returns:
+        The samples to store.
+    """
+    starts: dict[int, int] = {}
+    for delta in deltas:
+        starts[delta.series_id] = min(delta.start, starts.get(delta.series_id, delta.start))
+    ids = sorted(starts)
+    await _begin(conn, ids, [starts[series_id] for series_id in ids])
+    rows = await conn.fetch(_SQL["lock_delta_totals"], ids)
+    known = {row["series_id"]: _total(row) for row in rows}
+    totals, samples = add_histograms(deltas, known, {row["series_id"]: _ms(row["start"]) for row in rows})
+    await conn.executemany(
+        _SQL["update_histogram_total"],
+        [
+            (key, instant(total.time * 1_000_000), total.count, total.sum, total.bounds, total.counts)
+            for key, total in totals.items()
+        ],
+    )
+    return samples
+
+
+async def _begin(conn: PoolConnectionProxy, ids: list[int], starts: list[int]) -> set[int]:
+    """Begin the totals that are not there; also tell where they start."""
+    times = [instant(start * 1_000_000) for start in starts]
+    new = {row["series_id"] for row in await conn.fetch(_SQL["insert_delta_totals"], ids, times)}
+    begun = [(series_id, time, time) for series_id, time in zip(ids, times, strict=True) if series_id in new]
+    if begun:
+        await conn.execute(_SQL["insert_start_times"], *map(list, zip(*begun, strict=True)))
+    return new
+
+
+def _total(row: Record) -> HistogramTotal:
+    return HistogramTotal(_ms(row["ts"]), row["count"], row["sum"], tuple(row["bounds"]), tuple(row["counts"]))
+
+
+def _ms(time: datetime) -> int:
+    return round((time - _EPOCH).total_seconds() * 1000)
+
+
+def _instants(times: NDArray[np.int64]) -> list[datetime]:
+    return [instant(time * 1_000_000) for time in times.tolist()]

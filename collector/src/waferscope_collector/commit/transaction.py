@@ -1,0 +1,115 @@
+"""One group of requests: series first, then partitions, then everything else in one transaction."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from asyncpg.pool import PoolConnectionProxy
+
+from waferscope_collector import identify
+from waferscope_collector.batch import Batch
+from waferscope_collector.commit import hosts, jobs, ledger, records, samples
+from waferscope_collector.decode.records import instant
+from waferscope_collector.identify import SeriesCache
+from waferscope_schemas import partitioning, queries
+
+_SQL = queries.load("waferscope_collector")
+_DAY_NS = 86_400 * 10**9
+
+
+async def create_series(conn: PoolConnectionProxy, batches: Sequence[Batch], cache: SeriesCache) -> int:
+    """Give every point the id of its series, creating those that are missing.
+
+    Returns:
+        How many series were created.
+    """
+    kinds = [kind for batch in batches if batch.points for kind in batch.points.kinds]
+    absent = {(point.metric, point.identity): point for kind in kinds for point in kind.missing()}
+    if not absent:
+        return 0
+    described = await asyncio.to_thread(lambda: [(point, identify.describe(point)) for point in absent.values()])
+    created = await identify.create(conn, described)
+    cache.put(created.ids)
+    for kind in kinds:
+        kind.fill(created.ids)
+    return created.new
+
+
+async def ensure_partitions(conn: PoolConnectionProxy, batches: Sequence[Batch], *, recheck: bool) -> None:
+    """Create the partitions that a group's rows need.
+
+    Args:
+        conn: A connection outside of a transaction.
+        batches: The group.
+        recheck: Look again what there is: a commit missed a partition. Totals that run ahead of their points may need
+            any of the next days as well.
+    """
+    now = datetime.now(UTC)
+    ahead = [now + timedelta(days=days) for days in range(3)] if recheck else []
+    for table, times in _TIMES.items():
+        instants = [*times(batches)]
+        if instants:
+            await partitioning.ensure(conn, table, [*instants, *ahead], recheck=recheck)
+
+
+async def store(conn: PoolConnectionProxy, batches: Sequence[Batch], host_interval: float) -> list[Batch]:
+    """Store a group in one transaction.
+
+    Args:
+        conn: A connection outside of a transaction.
+        batches: The group; all points have their series.
+        host_interval: Seconds between a host's metrics.
+
+    Returns:
+        The requests that were stored; those that the ledger knew are left out.
+    """
+    async with conn.transaction():
+        entries = await ledger.enter(conn, batches)
+        if entries:
+            await samples.store(conn, entries)
+            await records.store(conn, entries)
+            await jobs.store(conn, entries)
+            await hosts.store(conn, entries, host_interval)
+            await conn.execute(_SQL["notify"])
+    return [entry.batch for entry in entries]
+
+
+def _sample_days(batches: Sequence[Batch]) -> Iterable[datetime]:
+    return _point_days(
+        array
+        for batch in batches
+        if batch.points
+        for deltas, kept in ((batch.points.number_deltas, batch.points.numbers),)
+        for array in (deltas.points.times, deltas.points.starts, kept.points.times)
+    )
+
+
+def _histogram_days(batches: Sequence[Batch]) -> Iterable[datetime]:
+    return _point_days(
+        array
+        for batch in batches
+        if batch.points
+        for deltas, kept in ((batch.points.histogram_deltas, batch.points.histograms),)
+        for array in (deltas.points.times, deltas.points.starts, kept.points.times)
+    )
+
+
+def _point_days(arrays: Iterable[Any]) -> Iterable[datetime]:
+    """Return one instant for each day that any of the times falls into; 0 stands for no time."""
+    days: set[int] = set()
+    for array in arrays:
+        if len(array):
+            low, high = int(array.min()) // _DAY_NS, int(array.max()) // _DAY_NS
+            days |= {low} if low == high else set(np.unique(array // _DAY_NS).tolist())
+    return [instant(day * _DAY_NS) for day in days if day]
+
+
+_TIMES: dict[str, Callable[[Sequence[Batch]], Iterable[datetime]]] = {
+    "sample": _sample_days,
+    "histogram_sample": _histogram_days,
+    "log_record": lambda batches: {record.ts for batch in batches for record in batch.logs.records},
+    "job_event": lambda batches: {event.at for batch in batches for event in batch.logs.events},
+    "span": lambda batches: {span.start for batch in batches for span in batch.traces.spans},
+}

@@ -1,0 +1,92 @@
+"""OTLP histogram points to rows in Prometheus's terms.
+
+Sources: OpenTelemetry specification, Prometheus and OpenMetrics compatibility, "Exponential Histograms"; Prometheus
+native histograms specification (schemas, custom bounds as schema -53).
+"""
+
+import math
+import struct
+from itertools import pairwise
+
+from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
+
+from waferscope_collector.decode.points import STALE, HistogramPoint
+
+_STALE_FLAG = otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
+_LOWEST_SCHEMA, _HIGHEST_SCHEMA = -4, 8
+_MOST_BUCKETS = 10_000
+
+MALFORMED = "of histograms whose buckets do not fit their bounds"
+TOO_COARSE = f"of exponential histograms with a scale under {_LOWEST_SCHEMA}"
+TOO_MANY = f"of histograms with more than {_MOST_BUCKETS} buckets"
+
+_STALE_SUM: float = struct.unpack("<d", struct.pack("<Q", STALE))[0]
+STALE_EXPLICIT = HistogramPoint(0, _STALE_SUM)
+_STALE_EXPONENTIAL = HistogramPoint(0, _STALE_SUM, schema=0)
+
+
+def explicit(point: otlp.HistogramDataPoint) -> HistogramPoint | str:
+    """Read a histogram with explicit bounds; a text says why it can't be stored."""
+    if point.flags & _STALE_FLAG:
+        return STALE_EXPLICIT
+    bounds = tuple(point.explicit_bounds)
+    counts = tuple(map(float, point.bucket_counts)) or ((float(point.count),) if not bounds else ())
+    if bounds and math.isinf(bounds[-1]) and len(counts) == len(bounds) + 1:
+        bounds, counts = bounds[:-1], (*counts[:-2], counts[-2] + counts[-1])
+    if len(counts) > _MOST_BUCKETS:
+        return TOO_MANY
+    if len(counts) != len(bounds) + 1 or any(not a < b for a, b in pairwise(bounds)):
+        return MALFORMED
+    if any(not math.isfinite(bound) for bound in bounds):
+        return MALFORMED
+    return HistogramPoint(
+        count=float(point.count),
+        sum=point.sum if point.HasField("sum") else None,
+        min=point.min if point.HasField("min") else None,
+        max=point.max if point.HasField("max") else None,
+        bounds=bounds,
+        positive_spans=(0, len(counts)),
+        positive_counts=counts,
+    )
+
+
+def exponential(point: otlp.ExponentialHistogramDataPoint) -> HistogramPoint | str:
+    """Read an exponential histogram; a text says why it can't be stored."""
+    if point.flags & _STALE_FLAG:
+        return _STALE_EXPONENTIAL
+    if point.scale < _LOWEST_SCHEMA:
+        return TOO_COARSE
+    if len(point.positive.bucket_counts) + len(point.negative.bucket_counts) > _MOST_BUCKETS:
+        return TOO_MANY
+    merge = max(0, point.scale - _HIGHEST_SCHEMA)
+    positive_spans, positive_counts = _buckets(point.positive, merge)
+    negative_spans, negative_counts = _buckets(point.negative, merge)
+    return HistogramPoint(
+        count=float(point.count),
+        sum=point.sum if point.HasField("sum") else None,
+        min=point.min if point.HasField("min") else None,
+        max=point.max if point.HasField("max") else None,
+        schema=point.scale - merge,
+        zero_threshold=point.zero_threshold,
+        zero_count=float(point.zero_count),
+        positive_spans=positive_spans,
+        positive_counts=positive_counts,
+        negative_spans=negative_spans,
+        negative_counts=negative_counts,
+    )
+
+
+def _buckets(
+    buckets: otlp.ExponentialHistogramDataPoint.Buckets, merge: int
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Return the span and the counts of one side, 2**merge buckets of the finer scale merged to one.
+
+    OTLP's bucket i holds values up to base**(i+1), Prometheus's up to base**i: hence the offset of one.
+    """
+    if not buckets.bucket_counts:
+        return (), ()
+    first = buckets.offset >> merge
+    merged = [0] * (((buckets.offset + len(buckets.bucket_counts) - 1) >> merge) - first + 1)
+    for index, count in enumerate(buckets.bucket_counts, buckets.offset):
+        merged[(index >> merge) - first] += count
+    return (first + 1, len(merged)), tuple(map(float, merged))

@@ -1,0 +1,56 @@
+"""What can never be stored, and how it is counted: the partial success of a request."""
+
+from collections import Counter
+
+KEY_BYTES = 512  # of what enters an index: ids, names (a btree takes 2,704 bytes in all)
+LABEL_BYTES = 4096  # of a label's value
+LABELS = 128  # of a series
+FUTURE_NS = 24 * 3600 * 10**9  # a timestamp may be this far ahead of the writer's clock
+
+NO_TIME = "without a time"
+FUTURE = "more than a day in the future"
+LONG_KEY = f"with an id or name over {KEY_BYTES} bytes"
+
+
+def within_key(text: str) -> bool:
+    """Tell whether a text is short enough for an index."""
+    return len(text) * 4 <= KEY_BYTES or len(text.encode()) <= KEY_BYTES
+
+
+class Rejects:
+    """Counts what a request holds that can never be stored, by reason."""
+
+    def __init__(self, noun: str) -> None:
+        self._noun = noun
+        self._counts: Counter[str] = Counter()
+
+    def add(self, reason: str, count: int = 1) -> None:
+        """Count records that are refused for a reason; the reason continues the sentence "3 data points …"."""
+        self._counts[reason] += count
+
+    def time(self, unix_nano: int, latest: int) -> bool:
+        """Tell whether a timestamp is to be refused, and count it.
+
+        Args:
+            unix_nano: The timestamp.
+            latest: The last time that is accepted, Unix time in nanoseconds.
+        """
+        if 0 < unix_nano <= latest:
+            return False
+        self.add(FUTURE if unix_nano else NO_TIME)
+        return True
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Refused records by reason."""
+        return dict(self._counts)
+
+    @property
+    def total(self) -> int:
+        """How many records are refused."""
+        return self._counts.total()
+
+    @property
+    def message(self) -> str:
+        """One line for the client: what was refused and why; empty when nothing was."""
+        return "; ".join(f"{count} {self._noun} {reason}" for reason, count in self._counts.items())

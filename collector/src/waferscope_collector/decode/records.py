@@ -1,0 +1,166 @@
+"""What decoding logs and traces yields: one record per row, its strings storable, its keys of bounded length."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def instant(unix_nano: int) -> datetime:
+    """Return a time in UTC, its nanoseconds cut to microseconds."""
+    return _EPOCH + timedelta(microseconds=unix_nano // 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """A row of log_record; field names are those of the table."""
+
+    ts: datetime
+    observed_at: datetime | None
+    severity: int
+    severity_text: str
+    event_name: str
+    body: str | None  # JSON
+    trace_id: bytes | None
+    span_id: bytes | None
+    site: str
+    service: str
+    host: str
+    job_id: str | None
+    attributes: str  # JSON
+    resource: str  # JSON
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A row of span; field names are those of the table."""
+
+    trace_id: bytes
+    span_id: bytes
+    parent_span_id: bytes | None
+    start: datetime
+    start_ns: int
+    duration_ns: int
+    name: str
+    kind: int
+    status: int
+    status_message: str
+    site: str
+    service: str
+    host: str
+    job_id: str | None
+    job_name: str | None
+    step_name: str | None
+    lot: str | None
+    equipment: str | None
+    attributes: str  # JSON
+    resource: str  # JSON
+    scope: str
+    events: str  # JSON
+    links: str  # JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A row of step_run; field names are those of the table."""
+
+    site: str
+    job_id: str
+    attempt: int
+    span_id: bytes
+    name: str
+    index: int
+    result: str
+    started_at: datetime
+    ended_at: datetime
+    duration_s: float
+    error_type: str | None
+    trace_id: bytes
+    parent_span_id: bytes | None
+    attributes: str  # JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an event says of its run: columns of job_run by their names; None stands for what it does not say."""
+
+    name: str | None = None
+    service: str | None = None
+    version: str | None = None
+    host: str | None = None
+    parent_job_id: str | None = None
+    lot: str | None = None
+    carrier: str | None = None
+    substrate: str | None = None
+    equipment: str | None = None
+    module: str | None = None
+    recipe: str | None = None
+    recipe_version: str | None = None
+    operation: str | None = None
+    result: str | None = None
+    ended_at: datetime | None = None
+    duration_s: float | None = None
+    sequence: int | None = None
+    heartbeat_interval: float | None = None
+    progress_done: float | None = None
+    progress_total: float | None = None
+    step_name: str | None = None
+    step_index: int | None = None
+    cpu_user_s: float | None = None
+    cpu_system_s: float | None = None
+    memory_bytes: int | None = None
+    memory_peak_bytes: int | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    trace_id: bytes | None = None
+    span_id: bytes | None = None
+    attributes: str | None = None  # JSON: what the author added
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """One event of a job's lifecycle."""
+
+    site: str
+    job_id: str
+    attempt: int
+    sequence: int
+    at: datetime  # by the host's clock
+    name: str
+    started_at: datetime  # by the host's clock: `at` less the elapsed time
+    trace_id: bytes | None
+    span_id: bytes | None
+    attributes: str  # JSON: all attributes
+    facts: Facts
+
+    @property
+    def run(self) -> tuple[str, str, int]:
+        """The key of the run that the event belongs to."""
+        return self.site, self.job_id, self.attempt
+
+    @property
+    def key(self) -> tuple[str, str, int, int, datetime]:
+        """The natural key of the event."""
+        return self.site, self.job_id, self.attempt, self.sequence, self.at
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the event ends its run."""
+        return self.facts.result is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """All records of a request: ordinary ones, and events of jobs."""
+
+    records: tuple[LogRecord, ...]
+    events: tuple[JobEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """All spans of a request, and the steps among them once more as such."""
+
+    spans: tuple[Span, ...]
+    steps: tuple[Step, ...]

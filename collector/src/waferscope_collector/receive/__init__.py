@@ -1,0 +1,1 @@
+"""Receive: OTLP over gRPC and HTTP, both answered from one intake."""

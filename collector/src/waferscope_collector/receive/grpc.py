@@ -1,0 +1,69 @@
+"""OTLP over gRPC."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import grpc
+from google.protobuf.message import Message
+
+from waferscope_collector.errors import PortTakenError, RequestError
+from waferscope_collector.receive.intake import Intake
+from waferscope_collector.receive.signals import ENDPOINTS, Endpoint
+from waferscope_collector.receive.status import grpc_code, status
+
+_DETAILS = "grpc-status-details-bin"  # where gRPC carries a google.rpc.Status
+
+Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"  # generic in its stubs only
+Handler: TypeAlias = "Callable[[bytes, Context], Awaitable[bytes]]"
+
+
+class GrpcServer:
+    """Serves the three Export methods."""
+
+    def __init__(self, address: str, limit: int) -> None:
+        """Take the port.
+
+        Args:
+            address: host:port.
+            limit: Bytes of a message at most, after decompression.
+
+        Raises:
+            PortTakenError: Another process has it.
+        """
+        # Without so_reuseport=0 a second server would share a taken port in silence.
+        options = (("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", limit))
+        self._server = grpc.aio.server(options=options)
+        try:
+            bound = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise PortTakenError(f"cannot listen on {address} for gRPC: the port is taken") from error
+        if not bound:
+            raise PortTakenError(f"cannot listen on {address} for gRPC: the port is taken")
+
+    async def start(self, intake: Intake) -> None:
+        """Serve requests from an intake."""
+        for endpoint in ENDPOINTS.values():
+            service, _, method = endpoint.method.strip("/").partition("/")
+            handler = grpc.unary_unary_rpc_method_handler(_handler(endpoint, intake))
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
+        await self._server.start()
+
+    async def stop(self, grace: float) -> None:
+        """Take no more requests, and wait for those under way.
+
+        Args:
+            grace: Seconds until what is still under way is cut off.
+        """
+        await self._server.stop(grace)
+
+
+def _handler(endpoint: Endpoint, intake: Intake) -> Handler:
+    async def export(body: bytes, context: Context) -> bytes:
+        try:
+            response: Message = await intake.take(endpoint, "grpc", len(body), lambda: body)
+        except RequestError as error:
+            context.set_trailing_metadata(((_DETAILS, status(error).SerializeToString()),))
+            await context.abort(grpc_code(error), str(error))
+        return response.SerializeToString()
+
+    return export

@@ -1,0 +1,174 @@
+"""OTLP over HTTP, with health and metrics beside it."""
+
+import contextlib
+import errno
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Protocol
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from waferscope_collector.errors import PortTakenError, RequestError, UnavailableError, UnsupportedError
+from waferscope_collector.meters import Meters
+from waferscope_collector.receive.body import decompress, too_large
+from waferscope_collector.receive.intake import Intake
+from waferscope_collector.receive.signals import ENDPOINTS, Endpoint
+from waferscope_collector.receive.status import RETRY_AFTER_S, encode, http_code, status, status_of_http
+
+_PROTOBUF, _JSON = "application/x-protobuf", "application/json"
+
+
+class Readiness(Protocol):
+    """Tells what keeps the writer from storing requests."""
+
+    async def __call__(self) -> dict[str, str]:
+        """Return the state of each dependency: "ok", or what is wrong."""
+
+
+def application(intake: Intake, meters: Meters, readiness: Readiness, limit: int) -> Starlette:
+    """Build the application.
+
+    Args:
+        intake: Where requests go.
+        meters: Shown on /metrics.
+        readiness: Asked on /v1/readyz.
+        limit: Bytes of a body at most, before and after decompression.
+    """
+    routes = [
+        Route(endpoint.path, _export(endpoint, intake, limit), methods=["POST"]) for endpoint in ENDPOINTS.values()
+    ]
+    routes += [
+        Route("/v1/healthz", _healthz),
+        Route("/v1/readyz", _readyz(readiness)),
+        Route("/metrics", _metrics(meters)),
+    ]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _http_error, RequestError: _request_error})
+
+
+def _export(endpoint: Endpoint, intake: Intake, limit: int) -> Callable[[Request], Awaitable[Response]]:
+    async def export(request: Request) -> Response:
+        as_json = _content_type(request) == _JSON
+        if not as_json and _content_type(request) != _PROTOBUF:
+            raise UnsupportedError(f"Content-Type must be {_PROTOBUF} or {_JSON}")
+        if intake.full:
+            raise UnavailableError("the queue is full")
+        body = await _read(request, limit)
+        encoding = request.headers.get("content-encoding", "")
+        response = await intake.take(
+            endpoint, "http", len(body), lambda: decompress(body, encoding, limit), as_json=as_json
+        )
+        return Response(encode(response, as_json=as_json), media_type=_JSON if as_json else _PROTOBUF)
+
+    return export
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    """Read a body up to the limit."""
+    if request.headers.get("content-length", "0").strip().lstrip("0")[:20].isdigit() and (
+        int(request.headers["content-length"][:20]) > limit
+    ):
+        raise too_large(limit)
+    parts, size = [], 0
+    async for part in request.stream():
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            raise too_large(limit)
+    return b"".join(parts)
+
+
+async def _healthz(_: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+def _readyz(readiness: Readiness) -> Callable[[Request], Awaitable[Response]]:
+    async def readyz(_: Request) -> Response:
+        checks = await readiness()
+        ready = all(state == "ok" for state in checks.values())
+        return JSONResponse({"status": "ok" if ready else "unavailable", **checks}, 200 if ready else 503)
+
+    return readyz
+
+
+def _metrics(meters: Meters) -> Callable[[Request], Awaitable[Response]]:
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(meters.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return metrics
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _request_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestError)
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, UnavailableError) else {}
+    return _error_body(request, encode(status(error), as_json=_wants_json(request)), http_code(error), headers)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    body = encode(status_of_http(error.status_code, error.detail), as_json=_wants_json(request))
+    return _error_body(request, body, error.status_code, dict(error.headers or {}))
+
+
+def _error_body(request: Request, body: bytes, code: int, headers: dict[str, str]) -> Response:
+    return Response(body, code, headers, _JSON if _wants_json(request) else _PROTOBUF)
+
+
+def _wants_json(request: Request) -> bool:
+    """Tell whether a client reads JSON: whoever doesn't send protobuf."""
+    return _content_type(request) != _PROTOBUF
+
+
+class HttpServer:
+    """Serves the application; its port is taken before anything else starts."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """Take the port.
+
+        Raises:
+            PortTakenError: Another process has it.
+        """
+        self._socket = _listen(host, port)
+        self._server: uvicorn.Server | None = None
+
+    async def serve(self, app: Starlette) -> None:
+        """Serve until `stop`."""
+        config = uvicorn.Config(app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False)
+        self._server = _Server(config)
+        await self._server.serve([self._socket])
+
+    def stop(self) -> None:
+        """Take no more requests; `serve` returns once those under way are answered."""
+        if self._server is not None:
+            self._server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the process around it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortTakenError(f"cannot listen on {host}:{port} for HTTP: the port is taken") from error
+        raise PortTakenError(f"cannot listen on {host}:{port} for HTTP: {error.strerror}") from error
+    return listener

@@ -1,0 +1,136 @@
+"""The writer as a process: ports, database, servers, a graceful end."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+import asyncpg
+
+from waferscope_collector import maintenance
+from waferscope_collector.commit.committer import Committer
+from waferscope_collector.identify import SeriesCache
+from waferscope_collector.meters import Meters
+from waferscope_collector.receive.grpc import GrpcServer
+from waferscope_collector.receive.http import HttpServer, application
+from waferscope_collector.receive.intake import Intake
+from waferscope_collector.settings import WriterSettings
+from waferscope_schemas.database import open_pool, require_schema
+from waferscope_schemas.errors import SchemasError
+
+_LOGGER = logging.getLogger(__name__)
+_GRACE = 30.0  # s, for requests under way when the writer is told to stop
+_CONNECTIONS = 4
+_READY_TIMEOUT = 2.0  # s
+
+
+async def serve(settings: WriterSettings) -> None:
+    """Serve until SIGTERM or SIGINT, then answer what is under way.
+
+    Raises:
+        PortTakenError: A port is taken.
+        SchemasError: The database refuses the writer, or its schema is incompatible.
+    """
+    stopping = _stop_signals()
+    http = HttpServer(settings.host, settings.http_port)
+    grpc_server = GrpcServer(_address(settings.host, settings.grpc_port), settings.grpc_limit)
+    async with _database(settings, stopping) as pool:
+        if pool is None:
+            return
+        meters, cache = Meters(), SeriesCache(settings.series_cache)
+        committer = Committer(pool, cache, meters, host_interval=settings.host_interval)
+        intake = Intake(committer, cache, meters, site=settings.site, queue_limit=settings.queue_limit)
+        app = application(intake, meters, _Readiness(pool, intake), settings.http_limit)
+        async with _background(committer.run(), maintenance.run(pool, settings.ledger_days)) as background:
+            await grpc_server.start(intake)
+            web = asyncio.create_task(http.serve(app))
+            _LOGGER.info("writer: HTTP on %s:%d, gRPC on %s:%d", *_ports(settings))
+            await _first_of(stopping, web, *background)
+            http.stop()
+            await asyncio.gather(grpc_server.stop(_GRACE), asyncio.wait_for(web, _GRACE))
+
+
+def _stop_signals() -> "asyncio.Future[None]":
+    """Return a future that is done at SIGTERM or SIGINT."""
+    loop = asyncio.get_running_loop()
+    stopping: asyncio.Future[None] = loop.create_future()
+
+    def stop() -> None:
+        if not stopping.done():
+            stopping.set_result(None)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    return stopping
+
+
+@contextlib.asynccontextmanager
+async def _database(settings: WriterSettings, stopping: "asyncio.Future[None]") -> AsyncIterator[asyncpg.Pool | None]:
+    """Open the database, waiting for it if need be; None if the writer was told to stop meanwhile."""
+    opening = asyncio.create_task(
+        open_pool(settings.database_url.get_secret_value(), min_size=1, max_size=_CONNECTIONS)
+    )
+    either: list[asyncio.Future[Any]] = [opening, stopping]
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    if not opening.done():
+        opening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await opening
+        yield None
+        return
+    pool = opening.result()
+    try:
+        async with pool.acquire() as conn:
+            await require_schema(conn)
+        await maintenance.once(pool, settings.ledger_days)
+        yield pool
+    finally:
+        pool.terminate()
+
+
+@contextlib.asynccontextmanager
+async def _background(*work: Coroutine[None, None, None]) -> AsyncIterator[list["asyncio.Task[None]"]]:
+    """Run coroutines beside the body, and end them after it."""
+    tasks = [asyncio.create_task(item) for item in work]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _first_of(stopping: "asyncio.Future[None]", *tasks: "asyncio.Task[None]") -> None:
+    """Wait for the signal to stop; a task that ends before raises its error here."""
+    done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    for item in done:
+        item.result()
+
+
+class _Readiness:
+    """Tells whether the database answers and the queue has room."""
+
+    def __init__(self, pool: asyncpg.Pool, intake: Intake) -> None:
+        self._pool = pool
+        self._intake = intake
+
+    async def __call__(self) -> dict[str, str]:
+        return {"database": await self._database(), "queue": "full" if self._intake.full else "ok"}
+
+    async def _database(self) -> str:
+        try:
+            async with asyncio.timeout(_READY_TIMEOUT), self._pool.acquire() as conn:
+                await require_schema(conn)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, SchemasError, OSError, TimeoutError) as error:
+            return " ".join(str(error).split()) or type(error).__name__
+        return "ok"
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _ports(settings: WriterSettings) -> tuple[str, int, str, int]:
+    return settings.host, settings.http_port, settings.host, settings.grpc_port

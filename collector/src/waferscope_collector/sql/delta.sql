@@ -1,0 +1,30 @@
+-- name: insert_delta_totals
+-- Begins the totals that are not there, at zero and in the order given (by series); returns those that were not there.
+insert into wafer.delta_total (series_id, start, ts, bounds, counts)
+select n.series_id, n.start, n.start, '{}', '{}'
+from unnest($1::bigint[], $2::timestamptz[])
+    with ordinality as n (series_id, start, position)
+order by n.position
+on conflict (series_id) do nothing
+returning series_id
+
+-- name: lock_delta_totals
+-- Reads totals and holds them until the commit; locked in the order of series, as everyone does.
+select series_id, start, ts, value, count, sum, bounds, counts
+from wafer.delta_total
+where series_id = any($1::bigint[])
+order by series_id
+for update
+
+-- name: update_number_totals
+-- Writes the new totals of sums.
+update wafer.delta_total t
+set ts = n.ts, value = n.value
+from unnest($1::bigint[], $2::timestamptz[], $3::double precision[]) as n (series_id, ts, value)
+where t.series_id = n.series_id
+
+-- name: update_histogram_total
+-- Writes the new total of one histogram.
+update wafer.delta_total
+set ts = $2, count = $3, sum = $4, bounds = $5, counts = $6
+where series_id = $1
