@@ -190,8 +190,8 @@ async def test_a_table_of_the_feed_has_an_indexed_xid_that_is_set_by_default(
 
 async def test_a_poll_reads_by_the_index(conn: asyncpg.Connection) -> None:
     await conn.execute(
-        "insert into wafer.series (fingerprint, metric, labels, kind)"
-        " select n::text::bytea, n::text, '{}', 'gauge' from generate_series(1, 5000) n"
+        "insert into wafer.series (fingerprint, metric, labels, kind, xid)"
+        " select n::text::bytea, n::text, '{}', 'gauge', (n % 500)::text::xid8 from generate_series(1, 5000) n"
     )
     await conn.execute("analyze wafer.series")
     snapshot = await current_snapshot(conn)

@@ -1,13 +1,15 @@
 """The reader's role reads views and nothing else, and its password is never seen."""
 
 import asyncio
+import uuid
+from collections.abc import AsyncIterator
 from urllib.parse import quote, urlsplit
 
 import asyncpg
 import pytest
 
 from waferscope_schemas.database import connect
-from waferscope_schemas.errors import SettingsError
+from waferscope_schemas.errors import MigrationError, SettingsError
 from waferscope_schemas.migrate import migrate
 from waferscope_schemas.reader import ROLE, _verifier
 
@@ -69,6 +71,34 @@ async def test_databases_of_one_cluster_may_set_the_password_at_once(
     urls = [database_url, empty_database_url] * 4
     await asyncio.gather(*(migrate(url, reader_password=PASSWORD) for url in urls))
     await (await connect(as_reader(empty_database_url))).close()
+
+
+@pytest.fixture
+async def owner_url(empty_database_url: str) -> AsyncIterator[str]:
+    """The URL of a fresh database as its owner, who may not create roles."""
+    admin, owner = await connect(empty_database_url), f"owner_{uuid.uuid4().hex}"
+    await admin.execute(f"create role {owner} login password 'p'")
+    await admin.execute(f'alter database "{urlsplit(empty_database_url).path[1:]}" owner to {owner}')
+    address = urlsplit(empty_database_url)
+    yield address._replace(netloc=f"{owner}:p@{address.hostname}:{address.port}").geturl()
+    await admin.execute(f"reassign owned by {owner} to current_user; drop owned by {owner}; drop role {owner}")
+    await admin.close()
+
+
+async def test_an_owner_who_may_not_create_roles_grants_the_views_to_the_role_that_is_there(
+    database_url: str, owner_url: str
+) -> None:
+    await migrate(database_url, reader_password=PASSWORD)
+    await migrate(owner_url)
+    reader = await connect(as_reader(owner_url))
+    assert await reader.fetch("select * from wafer.jobs") == []
+    await reader.close()
+
+
+async def test_a_missing_privilege_is_told_in_one_line(database_url: str, owner_url: str) -> None:
+    await migrate(database_url, reader_password=PASSWORD)
+    with pytest.raises(MigrationError, match=r"^the database cannot be migrated: permission denied.*$"):
+        await migrate(owner_url, reader_password=PASSWORD)
 
 
 def test_the_server_is_given_a_verifier_and_not_the_password() -> None:

@@ -76,7 +76,7 @@ def test_all_wrong_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_length_of_a_chunk_is_given_as_a_time_or_by_iso_8601(monkeypatch: pytest.MonkeyPatch) -> None:
-    for value in ("02:00:00", "PT2H"):
+    for value in ("2:00:00", "PT2H"):
         monkeypatch.setenv("WAFERSCOPE_SCHEMA_SAMPLE_CHUNK", value)
         assert settings.load(settings.Schema).sample_chunk == timedelta(hours=2)
 

@@ -1,7 +1,9 @@
 """The views tell a job's status, and collapse duplicate samples, by the rules of the design."""
 
+import re
 import struct
 from datetime import UTC, datetime
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -161,3 +163,21 @@ async def test_a_span_lasts_seconds_and_names_its_kind_and_status(conn: asyncpg.
     row = await conn.fetchrow("select trace_id, span_id, parent_span_id, duration_s, kind, status from wafer.spans")
     assert tuple(row) == ("0a", "0b", None, 1.5, "internal", "error")
     assert isinstance(row["duration_s"], float)
+
+
+PAGE = (Path(__file__).parents[2] / "docs/schema.md").read_text()
+DOCUMENTED = dict(re.findall(r"^\| `wafer\.(\w+)` \|[^|]*\| `([^`]*)` \|$", PAGE, re.MULTILINE))
+
+
+async def test_the_documentation_names_every_view_with_its_columns(conn: asyncpg.Connection) -> None:
+    columns = await conn.fetch(
+        "select table_name, string_agg(column_name, ', ' order by ordinal_position) from information_schema.columns"
+        " where table_schema = 'wafer' and table_name in (select viewname from pg_views where schemaname = 'wafer')"
+        " group by 1"
+    )
+    assert {row[0]: row[1] for row in columns} == DOCUMENTED
+
+
+async def test_the_documented_sql_runs(conn: asyncpg.Connection) -> None:
+    (query,) = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+    await conn.fetch(query)

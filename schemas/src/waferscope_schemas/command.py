@@ -16,14 +16,18 @@ def schema(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: The parser of ``waferscope schema``.
     """
+    # asyncpg and pydantic take half a second to import: not for a command that merely lists this one.
+    from waferscope_schemas.settings import Schema, describe  # noqa: PLC0415
+
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = describe(Schema)
     actions = parser.add_subparsers(dest="action", metavar="|".join(_ACTIONS), required=True)
     for name, text in _ACTIONS.items():
         actions.add_parser(name, help=text, description=text).set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
-    # asyncpg and pydantic take half a second to import: not for every command of the program.
-    from waferscope_schemas import report  # noqa: PLC0415
+    from waferscope_schemas import report  # noqa: PLC0415 - as above
     from waferscope_schemas.settings import Schema, load  # noqa: PLC0415
 
     act = {"migrate": report.report_migrate, "status": report.report_status, "check": report.report_check}[args.action]

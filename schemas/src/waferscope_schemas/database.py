@@ -7,7 +7,7 @@ import time
 import asyncpg
 
 from waferscope_schemas.compatibility import require_schema
-from waferscope_schemas.errors import DatabaseUnreachableError, SettingsError
+from waferscope_schemas.errors import DatabaseUnreachableError, SettingsError, one_line
 
 __all__ = ["connect", "open_pool", "require_schema"]
 
@@ -47,7 +47,7 @@ async def connect(url: str) -> asyncpg.Connection:
     except (asyncpg.ClientConfigurationError, ValueError):
         raise _malformed() from None
     except (*_TRANSIENT, asyncpg.PostgresError) as error:
-        raise DatabaseUnreachableError(f"the database cannot be reached: {_line(error)}") from error
+        raise DatabaseUnreachableError(f"the database cannot be reached: {one_line(error)}") from error
 
 
 async def open_pool(url: str, *, min_size: int, max_size: int) -> asyncpg.Pool:
@@ -81,11 +81,11 @@ async def _try(url: str, min_size: int, max_size: int) -> asyncpg.Pool | str:
     try:
         return await _open(url, min_size, max_size)
     except _TRANSIENT as error:
-        return _line(error)
+        return one_line(error)
     except (asyncpg.ClientConfigurationError, ValueError):
         raise _malformed() from None
     except asyncpg.PostgresError as error:
-        raise DatabaseUnreachableError(f"the database refuses us: {_line(error)}") from error
+        raise DatabaseUnreachableError(f"the database refuses us: {one_line(error)}") from error
 
 
 async def _open(url: str, min_size: int, max_size: int) -> asyncpg.Pool:
@@ -104,7 +104,3 @@ async def _open(url: str, min_size: int, max_size: int) -> asyncpg.Pool:
 def _malformed() -> SettingsError:
     # The parser's own message may quote the URL with its password.
     return SettingsError("WAFERSCOPE_DATABASE_URL: is no valid URL: postgresql://user:password@host:port/database")
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

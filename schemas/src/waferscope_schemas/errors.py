@@ -37,3 +37,15 @@ class QueryFileError(SchemasError):
 
 class RegistryError(SchemasError):
     """The semantic-convention registry breaks a rule of its format."""
+
+
+def one_line(error: BaseException) -> str:
+    """Render an error for people: PostgreSQL's own messages may span several lines.
+
+    Args:
+        error: Any exception.
+
+    Returns:
+        Its message in one line; its type where it has none.
+    """
+    return " ".join(str(error).split()) or type(error).__name__

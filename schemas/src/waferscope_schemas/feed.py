@@ -6,15 +6,14 @@ poll instead (which transactions it saw) and reads the rows of those that the sn
 
 A snapshot is text (PostgreSQL's ``pg_snapshot``), which a reader may keep and hand on, for instance as the id of a
 server-sent event. It belongs to one database; after a restore from a backup it is void.
+
+Writers NOTIFY the channel ``wafer_feed`` once per commit group: that wakes readers and tells nothing, the feed does.
 """
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from waferscope_schemas import queries
-
-CHANNEL = "wafer_feed"
-"""Writers NOTIFY here once per commit group; it wakes readers and tells nothing: the feed does."""
 
 _SQL = queries.load("waferscope_schemas")
 

@@ -8,7 +8,7 @@ import asyncpg
 
 from waferscope_schemas import partitioning, queries, reader
 from waferscope_schemas.database import connect
-from waferscope_schemas.errors import IncompatibleSchemaError, MigrationError
+from waferscope_schemas.errors import IncompatibleSchemaError, MigrationError, one_line
 from waferscope_schemas.migration import Migration, all_migrations
 
 _SQL = queries.load("waferscope_schemas")
@@ -64,7 +64,7 @@ async def migrate(url: str, *, reader_password: str | None = None, sample_chunk:
     Raises:
         DatabaseUnreachableError: The database does not answer, or does not let us in.
         IncompatibleSchemaError: An applied migration was changed, or is newer than this package.
-        MigrationError: A migration failed; what it did is rolled back, those before it stay.
+        MigrationError: A migration failed, what it did is rolled back, those before it stay; or a privilege is missing.
     """
     conn = await connect(url)
     try:
@@ -76,6 +76,8 @@ async def migrate(url: str, *, reader_password: str | None = None, sample_chunk:
             await _apply(conn, migration, timescale=timescale, sample_chunk=sample_chunk)
         told = await reader.provide(conn, reader_password)
         return Outcome(await conn.fetchval(_SQL["storage"]), len(all_migrations()), found.pending, told)
+    except asyncpg.PostgresError as error:  # a privilege is missing, or the connection broke
+        raise MigrationError(f"the database cannot be migrated: {one_line(error)}") from error
     finally:
         await conn.close()  # also gives the lock back
 
@@ -152,4 +154,6 @@ async def _apply(conn: asyncpg.Connection, migration: Migration, *, timescale: b
             await conn.execute(sql)
             await conn.execute(_SQL["note_migration"], migration.version, migration.name, migration.checksum)
     except asyncpg.PostgresError as error:
-        raise MigrationError(f"migration {migration.version} {migration.name} failed and is undone: {error}") from error
+        raise MigrationError(
+            f"migration {migration.version} {migration.name} failed and is undone: {one_line(error)}"
+        ) from error

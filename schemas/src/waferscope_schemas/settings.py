@@ -1,6 +1,6 @@
 """Settings from the environment: one pydantic-settings class per component, loaded and explained in one way.
 
-A component's own settings carry its prefix (``WAFERSCOPE_<COMPONENT>_``); those of `Site` are shared by all.
+A component's own settings carry its prefix (``WAFERSCOPE_<COMPONENT>_``); those of `Database` and `Site` are shared.
 """
 
 import re
@@ -17,10 +17,19 @@ from waferscope_schemas.errors import SettingsError
 Settings = TypeVar("Settings", bound=BaseSettings)
 
 
-class Site(BaseSettings):
-    """What every component of a site shares; subclass it and set ``env_prefix`` for the component's own settings."""
+class Database(BaseSettings):
+    """Where the site's database is."""
 
     model_config = SettingsConfigDict(frozen=True, validate_by_name=True, validate_by_alias=True, extra="ignore")
+
+    database_url: SecretStr = Field(
+        validation_alias="WAFERSCOPE_DATABASE_URL",
+        description="The site's database: postgresql://user:password@host:port/database",
+    )
+
+
+class Site(Database):
+    """What every server of a site shares; subclass it and set ``env_prefix`` for the server's own settings."""
 
     site: str = Field(
         "default",
@@ -28,13 +37,9 @@ class Site(BaseSettings):
         validation_alias="WAFERSCOPE_SITE",
         description="The site's name; stands for wafer.site.id where telemetry brings none",
     )
-    database_url: SecretStr = Field(
-        validation_alias="WAFERSCOPE_DATABASE_URL",
-        description="The site's database: postgresql://user:password@host:port/database",
-    )
 
 
-class Schema(Site):
+class Schema(Database):
     """Settings of ``waferscope schema``."""
 
     model_config = SettingsConfigDict(env_prefix="WAFERSCOPE_SCHEMA_")
@@ -45,7 +50,7 @@ class Schema(Site):
     sample_chunk: timedelta = Field(
         timedelta(hours=1),
         ge=timedelta(minutes=1),
-        description="Length of a chunk of samples (HH:MM:SS or ISO 8601) on TimescaleDB, fixed by the first migration",
+        description="Length of a chunk of samples (H:MM:SS or ISO 8601) on TimescaleDB, fixed by the first migration",
     )
 
 
