@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 Codes = NDArray[np.int32]
 METRIC_NAME = "__name__"
+METADATA_LABELS = (METRIC_NAME, "__type__", "__unit__")
 
 
 class Strings(Protocol):

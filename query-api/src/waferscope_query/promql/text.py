@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy as np
+
 from waferscope_query.promql.labels import METRIC_NAME
 from waferscope_query.promql.parsing.literals import quote
 
@@ -36,8 +38,18 @@ def json_float_text(value: float) -> str:
     """A float as Prometheus's JSON shows it: with an exponent below 1e-6 and from 1e21 on, as Go prints one."""
     if value == 0 or not math.isfinite(value) or 1e-6 <= abs(value) < 1e21:  # noqa: PLR2004, Go's own cuts
         return float_text(value)
-    mantissa, _, exponent = repr(value).partition("e")
-    return f"{mantissa.removesuffix('.0')}e{int(exponent):+03d}"
+    return _with_exponent(value)
+
+
+def _with_exponent(value: float) -> str:
+    return np.format_float_scientific(value, trim="-", exp_digits=2)
+
+
+def general_text(value: float) -> str:
+    """A float as Go's `%g` prints it: with an exponent below 1e-4 and from 1e6 on."""
+    if value == 0 or not math.isfinite(value) or 1e-4 <= abs(value) < 1e6:  # noqa: PLR2004, Go's own cuts
+        return float_text(value)
+    return _with_exponent(value)
 
 
 def labels_text(labels: Mapping[str, str]) -> str:

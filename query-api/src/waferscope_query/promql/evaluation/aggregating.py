@@ -16,7 +16,7 @@ from waferscope_query.promql.evaluation.grouping import Rows, group_rows, ordere
 from waferscope_query.promql.evaluation.kernels import groups as kernels
 from waferscope_query.promql.evaluation.values import Vector
 from waferscope_query.promql.labels import METRIC_NAME, LabelFrame
-from waferscope_query.promql.parsing.tree import Aggregate
+from waferscope_query.promql.parsing.tree import Aggregate, unwrap
 from waferscope_query.promql.text import float_text
 
 Floats = NDArray[np.float64]
@@ -112,7 +112,7 @@ _REDUCTIONS: dict[str, Callable[[Vector, Rows, Cells], Cells]] = {
 def _quantiles(node: Aggregate, vector: Vector, ids: Rows, count: int, context: Context) -> Cells:
     assert node.param is not None
     q = context.scalar(node.param)
-    check_quantile(q, node.param, context)
+    check_quantile(q, unwrap(node.param), context)
     values, seen = context.cells(count)
     kernels.quantiles(vector.values, vector.present, *ordered_groups(ids, count), q, values, seen)
     return values, seen

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from waferscope_query.promql.errors import line_and_column
-from waferscope_query.promql.parsing.tree import Expr
 
 
 class Notes:
@@ -18,13 +17,13 @@ class Notes:
         self._warnings: dict[str, None] = {}
         self._infos: dict[str, None] = {}
 
-    def warn(self, text: str, node: Expr) -> None:
-        """Note that the answer may be wrong."""
-        self._warnings[f"PromQL warning: {text} ({line_and_column(self._expression, node.start)})"] = None
+    def warn(self, text: str, start: int) -> None:
+        """Note that the answer may be wrong, because of what stands at a character of the expression."""
+        self._warnings[f"PromQL warning: {text} ({line_and_column(self._expression, start)})"] = None
 
-    def inform(self, text: str, node: Expr) -> None:
-        """Note that the query may not mean what it says."""
-        self._infos[f"PromQL info: {text} ({line_and_column(self._expression, node.start)})"] = None
+    def inform(self, text: str, start: int) -> None:
+        """Note that the query may not mean what it says at a character of the expression."""
+        self._infos[f"PromQL info: {text} ({line_and_column(self._expression, start)})"] = None
 
     @property
     def warnings(self) -> tuple[str, ...]:

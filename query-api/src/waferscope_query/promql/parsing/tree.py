@@ -139,6 +139,13 @@ class Unary(Expr):
         return (self.expr,)
 
 
+def unwrap(node: Expr) -> Expr:
+    """What stands inside any parentheses."""
+    while isinstance(node, Paren):
+        node = node.expr
+    return node
+
+
 class Cardinality(enum.StrEnum):
     """How many series of each side may match one of the other."""
 

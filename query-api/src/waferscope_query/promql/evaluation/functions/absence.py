@@ -11,7 +11,7 @@ from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.functions.arguments import Function
 from waferscope_query.promql.evaluation.kernels import over_time
 from waferscope_query.promql.evaluation.values import Vector
-from waferscope_query.promql.labels import METRIC_NAME, LabelFrame
+from waferscope_query.promql.labels import METADATA_LABELS, LabelFrame
 from waferscope_query.promql.matchers import MatchOp
 from waferscope_query.promql.parsing.tree import Call, Expr, MatrixSelector, VectorSelector
 
@@ -40,7 +40,7 @@ def _where_not(present: NDArray[np.bool_], node: Call, context: Context) -> Vect
 
 
 def _implied_labels(node: Expr) -> dict[str, str]:
-    """The labels that a selector demands by a single equality each; its metric name is none of them."""
+    """The labels that a selector demands by a single equality each, without name, type and unit of the metric."""
     selector = node.selector if isinstance(node, MatrixSelector) else node
     if not isinstance(selector, VectorSelector):
         return {}
@@ -48,7 +48,7 @@ def _implied_labels(node: Expr) -> dict[str, str]:
     return {
         matcher.name: matcher.value
         for matcher in selector.matchers
-        if matcher.op == MatchOp.EQUAL and matcher.name != METRIC_NAME and times[matcher.name] == 1
+        if matcher.op == MatchOp.EQUAL and matcher.name not in METADATA_LABELS and times[matcher.name] == 1
     }
 
 

@@ -19,4 +19,4 @@ def check_quantile(q: NDArray[np.float64], node: Expr, context: Context) -> None
     """Warn about every quantile outside 0 to 1."""
     outside = np.unique(q[~((q >= 0) & (q <= 1))])
     for value in outside.tolist():
-        context.notes.warn(f"quantile value should be between 0 and 1, got {float_text(value)}", node)
+        context.notes.warn(f"quantile value should be between 0 and 1, got {float_text(value)}", node.start)

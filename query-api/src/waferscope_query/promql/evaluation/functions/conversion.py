@@ -12,7 +12,7 @@ from waferscope_query.promql.evaluation.functions.arguments import Function
 from waferscope_query.promql.evaluation.selecting import sample_times
 from waferscope_query.promql.evaluation.values import Scalar, Vector
 from waferscope_query.promql.labels import LabelFrame
-from waferscope_query.promql.parsing.tree import Call, Expr, Paren, VectorSelector
+from waferscope_query.promql.parsing.tree import Call, VectorSelector, unwrap
 
 
 def as_vector(values: NDArray[np.float64], context: Context) -> Vector:
@@ -43,15 +43,9 @@ def _pi(node: Call, context: Context) -> Scalar:
     return Scalar(np.full(len(context.times), np.pi))
 
 
-def _unwrap(node: Expr) -> Expr:
-    while isinstance(node, Paren):
-        node = node.expr
-    return node
-
-
 def _timestamp(node: Call, context: Context) -> Vector:
     """When a selector's samples were taken; of anything computed, the step's own time."""
-    inner = _unwrap(node.args[0])
+    inner = unwrap(node.args[0])
     if isinstance(inner, VectorSelector):
         return sample_times(inner, context).nameless()
     vector = context.vector(inner)
@@ -63,6 +57,8 @@ def _sort(node: Call, context: Context) -> Vector:
     """Order an instant answer by value, NaN last; over a range there is nothing to order."""
     vector = context.vector(node.args[0])
     if len(context.times) != 1:
+        text = "sort is ineffective for range queries since results are always ordered by labels"
+        context.notes.warn(text, node.start)
         return vector
     sign = 1 if node.function == "sort" else -1
     return vector.take(np.argsort(sign * vector.values[:, 0], kind="stable"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,47 +14,64 @@ from waferscope_query.promql.evaluation.functions.conversion import as_vector
 from waferscope_query.promql.evaluation.values import Vector
 from waferscope_query.promql.parsing.tree import Call
 
-
-def _integers(units: NDArray[Any]) -> NDArray[np.int64]:
-    """How many units, of whatever unit an array has."""
-    return units.astype(np.int64)
+Seconds = NDArray[np.int64]
 
 
-def _since(times: NDArray[np.datetime64], unit: str) -> NDArray[np.int64]:
-    """How many whole units have passed since the next larger unit began."""
-    larger = {"h": "D", "m": "h", "M": "Y"}[unit]
-    passed = times.astype(f"M8[{unit}]") - times.astype(f"M8[{larger}]").astype(f"M8[{unit}]")
-    return _integers(passed)
+def _day(seconds: Seconds) -> Seconds:
+    """Days since 1970-01-01."""
+    return seconds // 86_400
 
 
-def _days_since(times: NDArray[np.datetime64], unit: str) -> NDArray[np.int64]:
-    return _integers(times.astype("M8[D]") - times.astype(f"M8[{unit}]").astype("M8[D]"))
+def _date(seconds: Seconds) -> tuple[Seconds, Seconds, Seconds]:
+    """Year, month and day of the proleptic Gregorian calendar (Howard Hinnant, civil_from_days)."""
+    shifted = _day(seconds) + 719_468  # days since 0000-03-01: a leap day ends its year
+    era, day_of_era = shifted // 146_097, shifted % 146_097
+    year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    shifted_month = (5 * day_of_year + 2) // 153
+    day = day_of_year - (153 * shifted_month + 2) // 5 + 1
+    month = (shifted_month + 2) % 12 + 1
+    return era * 400 + year_of_era + (month <= 2), month, day  # noqa: PLR2004, January and February
 
 
-def _days_in_month(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
-    month = times.astype("M8[M]")
-    return _integers((month + 1).astype("M8[D]") - month.astype("M8[D]"))
+def _is_leap(year: Seconds) -> NDArray[np.bool_]:
+    leap: NDArray[np.bool_] = ((year % 4 == 0) & (year % 100 != 0)) | (year % 400 == 0)
+    return leap
 
 
-_PARTS: dict[str, Callable[[NDArray[np.datetime64]], NDArray[np.int64]]] = {
-    "minute": lambda times: _since(times, "m"),
-    "hour": lambda times: _since(times, "h"),
-    "day_of_week": lambda times: (_integers(times.astype("M8[D]")) + 4) % 7,  # 1970-01-01 was a Thursday
-    "day_of_month": lambda times: _days_since(times, "M") + 1,
-    "day_of_year": lambda times: _days_since(times, "Y") + 1,
+def _days_in_month(seconds: Seconds) -> Seconds:
+    year, month, _ = _date(seconds)
+    days: Seconds = _DAYS[month] + ((month == 2) & _is_leap(year))  # noqa: PLR2004, February
+    return days
+
+
+def _day_of_year(seconds: Seconds) -> Seconds:
+    year, month, day = _date(seconds)
+    days: Seconds = _DAYS_BEFORE[month] + day + ((month > 2) & _is_leap(year))  # noqa: PLR2004, February
+    return days
+
+
+_DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+_DAYS_BEFORE = np.cumsum(_DAYS) - _DAYS
+_PARTS: dict[str, Callable[[Seconds], Seconds]] = {
+    "minute": lambda seconds: seconds // 60 % 60,
+    "hour": lambda seconds: seconds // 3600 % 24,
+    "day_of_week": lambda seconds: (_day(seconds) + 4) % 7,  # 1970-01-01 was a Thursday
+    "day_of_month": lambda seconds: _date(seconds)[2],
+    "day_of_year": _day_of_year,
     "days_in_month": _days_in_month,
-    "month": lambda times: _since(times, "M") + 1,
-    "year": lambda times: _integers(times.astype("M8[Y]")) + 1970,
+    "month": lambda seconds: _date(seconds)[1],
+    "year": lambda seconds: _date(seconds)[0],
 }
-_YEARS_1_TO_9999 = 377_705_116_800
+_END_OF_TIME = 2.0**63
+_BEGINNING_OF_TIME = -(2**63)  # what Go makes of a float that is no int64
 
 
 def _part(node: Call, context: Context) -> Vector:
     vector = context.vector(node.args[0]) if node.args else as_vector(context.times / 1000, context)
-    known = np.abs(vector.values) < _YEARS_1_TO_9999  # NaN is not
-    times = np.where(known, vector.values, 0).astype(np.int64).astype("M8[s]")
-    values = np.where(known, _PARTS[node.function](times).astype(np.float64), np.nan)
-    return replace(vector, values=values).nameless()
+    known = np.abs(vector.values) < _END_OF_TIME  # NaN is not
+    seconds = np.where(known, np.where(known, vector.values, 0).astype(np.int64), _BEGINNING_OF_TIME)
+    return replace(vector, values=_PARTS[node.function](seconds).astype(np.float64)).nameless()
 
 
 FUNCTIONS: dict[str, Function] = dict.fromkeys(_PARTS, _part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,10 @@ from waferscope_query.promql.evaluation.functions.arguments import Function, che
 from waferscope_query.promql.evaluation.grouping import group_rows
 from waferscope_query.promql.evaluation.kernels import buckets
 from waferscope_query.promql.evaluation.values import Vector
-from waferscope_query.promql.labels import METRIC_NAME
+from waferscope_query.promql.labels import METRIC_NAME, LabelFrame
 from waferscope_query.promql.parsing.literals import quote
 from waferscope_query.promql.parsing.tree import Call, Expr
+from waferscope_query.promql.text import general_text
 
 _BOUND = "le"
 
@@ -31,11 +33,10 @@ def _histogram_quantile(node: Call, context: Context) -> Vector:
     order = np.lexsort((upper, ids)).astype(np.int64)
     bounds = np.concatenate([[0], np.cumsum(np.bincount(ids, minlength=len(firsts)))]).astype(np.int64)
     values, present = context.cells(len(firsts))
-    forced = np.zeros_like(present)
+    forced = np.zeros((len(firsts), 6))
     context.control.check()
     buckets.histogram_quantiles(vector.values, vector.present, order, bounds, upper, q, values, present, forced)
-    if forced.any():
-        _inform_of_forcing(node.args[1], context)
+    _inform_of_forcing(labels.take(firsts), forced, node.args[1], context)
     return Vector(labels.take(firsts), values, present, np.ones(len(firsts), np.bool_))
 
 
@@ -46,8 +47,8 @@ def _upper_bounds(vector: Vector, node: Expr, context: Context) -> NDArray[np.fl
     upper = bounds[inverse]
     for row in np.flatnonzero(np.isnan(upper) & vector.present.any(axis=1)).tolist():
         label, name = (context.pool.text(int(vector.labels.column(key)[row])) for key in (_BOUND, METRIC_NAME))
-        text = f'bucket label "le" is missing or has a malformed value of {quote(label)} for metric name {quote(name)}'
-        context.notes.warn(text, node)
+        text = f'bucket label "le" is missing or has a malformed value of {quote(label)}'
+        context.notes.warn(text + _for_metric(name), node.start)
     return upper
 
 
@@ -58,12 +59,30 @@ def _number(text: str) -> float:
         return math.nan
 
 
-def _inform_of_forcing(node: Expr, context: Context) -> None:
-    context.notes.inform(
-        "input to histogram_quantile needed to be fixed for monotonicity "
-        "(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)",
-        node,
-    )
+def _inform_of_forcing(labels: LabelFrame, forced: NDArray[np.float64], node: Expr, context: Context) -> None:
+    """Say, per metric, which counts had to be lifted to make histograms of them."""
+    names = labels.column(METRIC_NAME)
+    for code in np.unique(names[forced[:, 0] > 0]).tolist():
+        rows = forced[(names == code) & (forced[:, 0] > 0)]
+        lowest, fall = float(rows[:, 1].min()), float(rows[:, 3].max())
+        highest, steps = float(rows[:, 2].max()), int(rows[:, 0].sum())
+        first, last = (int(context.times[int(step)]) for step in (rows[:, 4].min(), rows[:, 5].max()))
+        context.notes.inform(
+            "input to histogram_quantile needed to be fixed for monotonicity "
+            "(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)"
+            f"{_for_metric(context.pool.text(code))}, from buckets {general_text(lowest)} to "
+            f"{general_text(highest)}, with a max diff of {fall:.2g}, over {steps} samples "
+            f"from {_moment(first)} to {_moment(last)}",
+            node.start,
+        )
+
+
+def _for_metric(name: str) -> str:
+    return f" for metric name {quote(name)}" if name else ""
+
+
+def _moment(time_ms: int) -> str:
+    return f"{datetime.fromtimestamp(time_ms // 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 FUNCTIONS: dict[str, Function] = {"histogram_quantile": _histogram_quantile}

@@ -13,7 +13,7 @@ from waferscope_query.promql.evaluation.kernels import counters, over_time, regr
 from waferscope_query.promql.evaluation.values import Vector, Windows
 from waferscope_query.promql.labels import METRIC_NAME
 from waferscope_query.promql.parsing.literals import quote
-from waferscope_query.promql.parsing.tree import Call, Expr
+from waferscope_query.promql.parsing.tree import Call, Expr, Subquery
 
 _REDUCTIONS = {
     "avg_over_time": over_time.AVG,
@@ -58,8 +58,9 @@ def _pick(node: Call, context: Context) -> Vector:
 
 def _quantile(node: Call, context: Context) -> Vector:
     q = context.scalar(node.args[0])
-    check_quantile(q, node.args[0], context)
-    return _run(context.windows(node.args[1]), context, over_time.quantiles, q)
+    vector = _run(context.windows(node.args[1]), context, over_time.quantiles, q)
+    check_quantile(q[vector.present.any(axis=0)], node.args[0], context)
+    return vector
 
 
 def _rate(node: Call, context: Context) -> Vector:
@@ -79,9 +80,7 @@ def _delta(node: Call, context: Context) -> Vector:
 
 
 def _irate(node: Call, context: Context) -> Vector:
-    vector = _run(context.windows(node.args[0]), context, counters.last_two, True)  # noqa: FBT003, numba takes no keywords
-    _inform_of_gauges(vector, node.args[0], context)
-    return vector
+    return _run(context.windows(node.args[0]), context, counters.last_two, True)  # noqa: FBT003, numba takes no keywords
 
 
 def _idelta(node: Call, context: Context) -> Vector:
@@ -95,7 +94,8 @@ def _inform_of_gauges(vector: Vector, node: Expr, context: Context) -> None:
         name = context.pool.text(code)
         if name and not name.endswith(_COUNTER_SUFFIXES):
             text = f"metric might not be a counter, name does not end in {'/'.join(_COUNTER_SUFFIXES)}: {quote(name)}"
-            context.notes.inform(text, node)
+            start = 0 if isinstance(node, Subquery) else node.start  # Prometheus has no position for a subquery here
+            context.notes.inform(text, start)
 
 
 def _deriv(node: Call, context: Context) -> Vector:

@@ -26,9 +26,14 @@ def nearly_equal(a: float, b: float) -> bool:
 
 
 @kernel
-def make_monotonic(counts: Floats, size: int) -> bool:
-    """Lift every count to its forerunner's; whether any fell by more than rounding explains."""
-    forced = False
+def make_monotonic(uppers: Floats, counts: Floats, size: int) -> tuple[float, float, float]:
+    """Lift every count to its forerunner's.
+
+    Returns:
+        Lowest and highest bucket and largest fall, of counts that fell by more than rounding explains; a fall of 0
+        where there are none.
+    """
+    lowest, highest, fall = math.inf, -math.inf, 0.0
     previous = counts[0]
     for k in range(1, size):
         if counts[k] == previous:
@@ -36,11 +41,12 @@ def make_monotonic(counts: Floats, size: int) -> bool:
         if nearly_equal(previous, counts[k]):
             counts[k] = previous
         elif counts[k] < previous:
+            fall = max(fall, previous - counts[k])
+            lowest, highest = min(lowest, uppers[k]), max(highest, uppers[k])
             counts[k] = previous
-            forced = True
         else:
             previous = counts[k]
-    return forced
+    return lowest, highest, fall
 
 
 @kernel
@@ -67,11 +73,25 @@ def bucket_quantile(q: float, uppers: Floats, counts: Floats, size: int) -> floa
 
 
 @kernel
+def note_forcing(forced: Floats, step: int, lowest: float, highest: float, fall: float) -> None:
+    """Add one step to a histogram's row of `forced`."""
+    if forced[0] == 0:
+        forced[1], forced[2], forced[3], forced[4] = lowest, highest, fall, step
+    forced[0] += 1
+    forced[1], forced[2] = min(forced[1], lowest), max(forced[2], highest)
+    forced[3], forced[5] = max(forced[3], fall), step
+
+
+@kernel
 def histogram_quantiles(
     values: Floats, present: Bools, order: Ints, bounds: Ints, upper: Floats, q: Floats,
-    out: Floats, seen: Bools, forced: Bools,
+    out: Floats, seen: Bools, forced: Floats,
 ) -> None:  # fmt: skip
-    """Fill quantiles; `order` lists the rows histogram by histogram, each by ascending `upper` float64[n]."""
+    """Fill quantiles; `order` lists the rows histogram by histogram, each by ascending `upper` float64[n].
+
+    `forced` float64[g, 6] starts at zero and tells of each histogram whose counts had to be lifted: at how many steps,
+    lowest and highest bucket, largest fall, first and last step.
+    """
     for g in range(len(out)):
         size = bounds[g + 1] - bounds[g]
         uppers, counts = np.empty(size), np.empty(size)
@@ -89,6 +109,8 @@ def histogram_quantiles(
             if count == 0:
                 continue
             seen[g, j] = True
-            if uppers[count - 1] == math.inf and make_monotonic(counts, count):
-                forced[g, j] = True
+            if uppers[count - 1] == math.inf and 0 <= q[j] <= 1:
+                lowest, highest, fall = make_monotonic(uppers, counts, count)
+                if fall > 0:
+                    note_forcing(forced[g], j, lowest, highest, fall)
             out[g, j] = bucket_quantile(q[j], uppers, counts, count)
