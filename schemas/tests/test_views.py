@@ -13,75 +13,93 @@ from waferscope_schemas.partitioning import ensure
 NOON = datetime(2026, 1, 14, 12, tzinfo=UTC)
 
 
-async def run(conn: asyncpg.Connection, *, silent_s: float, result: str | None = None, offset_s: float = 0) -> str:
-    """Store a run with a heartbeat of 2 s whose last event is this old, and return its status."""
-    # The clock of a host that is behind shows less than ours: its heartbeats look older by the offset.
+async def store_run(
+    conn: asyncpg.Connection,
+    job_id: str,
+    *,
+    silent_s: float,
+    host: str = "h1",
+    result: str | None = None,
+    offset_s: float = 0,
+) -> None:
+    """Store a run with a heartbeat every 2 s: its last event is this old, its host's clock is this far behind."""
     await conn.execute(
         """
         insert into wafer.job_run (
             site, job_id, attempt, name, host, result, started_at, sequence,
             heartbeat_at, heartbeat_interval, clock_offset
         )
-        values ('fab1', 'j', 1, 'overlay', 'h1', $2, now() - interval '1 hour', 7,
-            now() - ($1::double precision + $3) * interval '1 second', 2, $3)
+        values ('fab1', $1, 1, 'overlay', $2, $3, now() - interval '1 hour', 7,
+            now() - ($4::double precision + $5) * interval '1 second', 2, $5)
         """,
-        silent_s,
+        job_id,
+        host,
         result,
+        silent_s,
         offset_s,
     )
-    status: str = await conn.fetchval("select status from wafer.jobs")
-    return status
 
 
-@pytest.mark.parametrize(
-    ("silent_s", "status"),
-    [(0, "running"), (5.9, "running"), (6.5, "stale"), (59, "stale"), (60.5, "lost"), (1e6, "lost")],
-)
-async def test_a_silent_run_is_stale_after_3_intervals_and_lost_after_30(
-    conn: asyncpg.Connection, silent_s: float, status: str
-) -> None:
-    async with conn.transaction():  # now() stands still
-        assert await run(conn, silent_s=silent_s) == status
-
-
-@pytest.mark.parametrize("silent_s", [6.5, 60.5])
-@pytest.mark.parametrize(("age_s", "unreachable"), [(85, None), (95, "unreachable")])
-async def test_a_silent_run_on_a_silent_host_is_unreachable(
-    conn: asyncpg.Connection, silent_s: float, age_s: float, unreachable: str | None
-) -> None:
+async def store_host(conn: asyncpg.Connection, name: str, *, age_s: float, site: str = "fab1") -> None:
+    """Store a host that sends metrics every 30 s, the last of them this old."""
     await conn.execute(
-        "insert into wafer.host values ('fab1', 'h1', now() - $1::double precision * interval '1 second', 30)", age_s
+        "insert into wafer.host values ($1, $2, now() - $3::double precision * interval '1 second', 30)",
+        site,
+        name,
+        age_s,
     )
-    status = await run(conn, silent_s=silent_s)
-    assert status == (unreachable or {6.5: "stale", 60.5: "lost"}[silent_s])
-    assert await conn.fetchval("select unreachable from wafer.hosts") is (unreachable is not None)
 
 
-async def test_a_run_with_heartbeats_runs_whatever_its_host_metrics_do(conn: asyncpg.Connection) -> None:
-    await conn.execute("insert into wafer.host values ('fab1', 'h1', now() - interval '1 day', 30)")
-    assert await run(conn, silent_s=1) == "running"
+async def statuses(conn: asyncpg.Connection) -> dict[str, str]:
+    return {row["job_id"]: row["status"] for row in await conn.fetch("select job_id, status from wafer.jobs")}
+
+
+async def test_a_silent_run_is_stale_after_3_intervals_and_lost_after_30(conn: asyncpg.Connection) -> None:
+    ages = {0: "running", 5.9: "running", 6.5: "stale", 59: "stale", 60.5: "lost", 1e6: "lost"}
+    async with conn.transaction():  # now() stands still
+        for age in ages:
+            await store_run(conn, str(age), silent_s=age)
+        assert await statuses(conn) == {str(age): status for age, status in ages.items()}
+
+
+async def test_a_silent_run_on_a_silent_host_is_unreachable(conn: asyncpg.Connection) -> None:
+    await store_host(conn, "alive", age_s=60)
+    await store_host(conn, "silent", age_s=95)
+    for host in ("alive", "silent", "unknown"):
+        for age in (1, 6.5, 100):
+            await store_run(conn, f"{host} {age}", silent_s=age, host=host)
+    assert await statuses(conn) == {
+        "alive 1": "running",
+        "alive 6.5": "stale",
+        "alive 100": "lost",
+        "silent 1": "running",
+        "silent 6.5": "unreachable",
+        "silent 100": "unreachable",
+        "unknown 1": "running",
+        "unknown 6.5": "stale",
+        "unknown 100": "lost",
+    }
+    hosts = await conn.fetch("select name, unreachable from wafer.hosts")
+    assert dict(hosts) == {"alive": False, "silent": True}
 
 
 async def test_the_host_of_another_site_does_not_count(conn: asyncpg.Connection) -> None:
-    await conn.execute("insert into wafer.host values ('fab2', 'h1', now() - interval '1 day', 30)")
-    assert await run(conn, silent_s=100) == "lost"
+    await store_host(conn, "h1", age_s=1e5, site="fab2")
+    await store_run(conn, "j", silent_s=100)
+    assert await statuses(conn) == {"j": "lost"}
 
 
-@pytest.mark.parametrize("offset_s", [-3600, 3600])
-async def test_the_age_of_a_heartbeat_is_corrected_by_the_clock_of_its_host(
-    conn: asyncpg.Connection, offset_s: float
-) -> None:
-    assert await run(conn, silent_s=1, offset_s=offset_s) == "running"
+async def test_the_age_of_a_heartbeat_is_corrected_by_the_clock_of_its_host(conn: asyncpg.Connection) -> None:
+    for offset in (-3600, 3600):
+        await store_run(conn, str(offset), silent_s=1, offset_s=offset)
+    assert set((await statuses(conn)).values()) == {"running"}
 
 
-@pytest.mark.parametrize(
-    ("result", "status"),
-    [("success", "succeeded"), ("failure", "failed"), ("cancellation", "canceled"), ("skip", "skipped")],
-)
-async def test_an_ended_run_shows_its_result_however_old_it_is(
-    conn: asyncpg.Connection, result: str, status: str
-) -> None:
-    assert await run(conn, silent_s=1e6, result=result) == status
+async def test_an_ended_run_shows_its_result_however_old_it_is(conn: asyncpg.Connection) -> None:
+    results = {"success": "succeeded", "failure": "failed", "cancellation": "canceled", "skip": "skipped"}
+    for result in results:
+        await store_run(conn, result, silent_s=1e6, result=result)
+    assert await statuses(conn) == results
 
 
 async def series(conn: asyncpg.Connection, metric: str = "m") -> int:
@@ -113,27 +131,28 @@ async def store(conn: asyncpg.Connection, series_id: int, values: list[str]) -> 
     await conn.copy_records_to_table("sample", schema_name="wafer", records=records)
 
 
-@pytest.mark.parametrize(
-    ("values", "winner"),
-    [
-        (["1", "-5"], "1"),
-        (["1", "inf"], "inf"),
-        (["-inf", "nan"], "-inf"),
-        (["nan", "stale"], "nan"),
-        (["stale", "-5"], "-5"),
-        (["stale", "nan", "-inf"], "-inf"),
-        (["0", "-0"], "0"),
-        (["1", "1"], "1"),
-        (["stale"], None),
-    ],
+DUPLICATES = (
+    (["1", "-5"], "1"),
+    (["1", "inf"], "inf"),
+    (["-inf", "nan"], "-inf"),
+    (["nan", "stale"], "nan"),
+    (["stale", "-5"], "-5"),
+    (["stale", "nan", "-inf"], "-inf"),
+    (["0", "-0"], "0"),
+    (["1", "1"], "1"),
+    (["stale"], None),
 )
+
+
 @pytest.mark.parametrize("order", [1, -1])
 async def test_of_duplicates_the_highest_wins_and_any_number_before_nan_whatever_their_order(
-    conn: asyncpg.Connection, values: list[str], winner: str | None, order: int
+    conn: asyncpg.Connection, order: int
 ) -> None:
-    await store(conn, await series(conn), values[::order])
-    rows = await conn.fetch("select encode(float8send(value), 'hex') as bits from wafer.metrics")
-    assert [row["bits"] for row in rows] == ([DOUBLES[winner]] if winner else [])
+    for values, _ in DUPLICATES:
+        await store(conn, await series(conn, " ".join(values)), values[::order])
+    rows = await conn.fetch("select metric, encode(float8send(value), 'hex') as bits from wafer.metrics")
+    assert len(rows) == len({row["metric"] for row in rows})
+    assert dict(rows) == {" ".join(values): DOUBLES[winner] for values, winner in DUPLICATES if winner}
 
 
 async def test_a_stale_marker_does_not_spoil_a_sum(conn: asyncpg.Connection) -> None:
