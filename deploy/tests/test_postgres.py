@@ -157,6 +157,14 @@ def test_a_data_folder_has_one_holder(data_dir: DataDir) -> None:
         pass
 
 
+def test_a_large_log_is_set_aside_at_the_next_start(folder: Path) -> None:
+    with opened(folder / "data", ServerUser.choose()) as data_dir:
+        data_dir.log("writer").write_bytes(b"x" * 10_000_001)
+        data_dir.log("query").write_bytes(b"x")
+    with opened(folder / "data", ServerUser.choose()) as data_dir:
+        assert {log.name for log in data_dir.logs.iterdir()} == {"writer.log.1", "query.log"}
+
+
 def test_a_stale_pid_file_that_names_a_living_process_is_no_obstacle(data_dir: DataDir) -> None:
     Postgres.start(data_dir, durable=False).stop()
     command = ["sleep", "600"]  # as the server's user: PostgreSQL takes such a process for another server

@@ -12,6 +12,7 @@ from waferscope_stack.server_user import ServerUser
 
 IN_WORKING_DIR = ".waferscope"
 SYSTEM_STATE_DIR = Path("/var/lib/waferscope")
+LARGE_LOG_BYTES = 10_000_000
 PROCESS_FILES = Path("/proc/self/fd")
 
 
@@ -134,9 +135,16 @@ def opened(path: Path, user: ServerUser) -> Iterator[DataDir]:
         raise DataDirError(f"data folder {path}: {error.strerror}") from None
     try:
         _lock(lock, path)
+        _set_large_logs_aside(path / "logs")
         yield DataDir(path, user)
     finally:
         os.close(lock)
+
+
+def _set_large_logs_aside(logs: Path) -> None:
+    for log in logs.glob("*.log"):
+        if log.stat().st_size > LARGE_LOG_BYTES:
+            log.rename(log.with_suffix(".log.1"))
 
 
 def _lock(lock: int, path: Path) -> None:
