@@ -12,7 +12,7 @@ _CHECKOUT = Path(__file__).parents[2]
 
 
 def render(board: Board) -> str:
-    """Return a board as JSON; panels are numbered from 1 in their order, so that links to them stay."""
+    """Return a board as JSON; panels are numbered from 1 in their order."""
     dashboard = board.builder().build()
     for number, panel in enumerate(dashboard.panels or [], start=1):
         panel.id_val = number
