@@ -1,11 +1,16 @@
 """What the query service's tests share: rows written as the writer writes them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import httpx
 import orjson
 import pytest
+from support import databases, processes
+from support.ports import free_port
+
 from waferscope_schemas.partitioning import ensure
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -59,5 +64,42 @@ class Writer:
 async def writer(database_url: str) -> AsyncIterator[Writer]:
     """A writer on a fresh database."""
     connection = await asyncpg.connect(database_url)
+    yield Writer(connection)
+    await connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running query service.
+
+    Attributes:
+        url: Where it listens.
+        database_url: Its database.
+        http: A client of it.
+    """
+
+    url: str
+    database_url: str
+    http: httpx.Client
+
+
+@pytest.fixture(scope="module")
+def service(postgres_url: str, template_database: str) -> Iterator[Service]:
+    """A query service of a module's own, as a process, on a fresh database."""
+    url = f"http://127.0.0.1:{free_port()}"
+    with databases.fresh(postgres_url, template_database) as database_url:
+        environment = {"WAFERSCOPE_DATABASE_URL": database_url, "WAFERSCOPE_QUERY_PORT": url.rsplit(":", 1)[1]}
+        with (
+            processes.waferscope("serve", "query", env=environment) as process,
+            httpx.Client(base_url=url, timeout=60) as client,
+        ):
+            process.wait_healthy(f"{url}/v1/readyz", within_s=60)
+            yield Service(url, database_url, client)
+
+
+@pytest.fixture
+async def served(service: Service) -> AsyncIterator[Writer]:
+    """A writer on the database of the running service."""
+    connection = await asyncpg.connect(service.database_url)
     yield Writer(connection)
     await connection.close()

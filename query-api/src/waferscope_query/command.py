@@ -58,13 +58,16 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_serve(_: argparse.Namespace) -> int:
-    from waferscope_query.http.serve import serve  # noqa: PLC0415 - as above
+    from waferscope_query.http.listener import listen  # noqa: PLC0415 - as above
     from waferscope_query.settings import QuerySettings  # noqa: PLC0415
     from waferscope_schemas.settings import load  # noqa: PLC0415
 
     settings = load(QuerySettings)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    serve(settings)
+    with listen(settings.host, settings.port) as listener:
+        from waferscope_query.http.serve import serve  # noqa: PLC0415 - seconds, after what may be wrong was told
+
+        serve(settings, listener)
     return 0
 
 

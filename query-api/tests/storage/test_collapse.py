@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+
 from waferscope_query.promql.source import STALE_BITS
 from waferscope_query.storage.collapse import collapse
 from waferscope_query.storage.copied import Points

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from waferscope_query.promql.labels import StringPool
 from waferscope_query.promql.matchers import Matcher, MatchOp
 from waferscope_query.storage.index import SeriesIndex, StoredSeries

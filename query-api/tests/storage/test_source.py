@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import numpy as np
 import pytest
+
 from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.promql.matchers import Matcher, MatchOp
 from waferscope_query.promql.source import STALE_BITS, Samples, Selection
@@ -117,9 +118,7 @@ async def test_too_many_samples_are_refused_and_the_connection_lives_on(source: 
     assert len((await select(source, *named("x"), limit=20_000))["__name__=x"]) == 20_000
 
 
-async def test_a_query_canceled_while_it_reads_leaves_its_connection_usable(
-    database_url: str, writer: Writer
-) -> None:
+async def test_a_query_canceled_while_it_reads_leaves_its_connection_usable(database_url: str, writer: Writer) -> None:
     database = Database(database_url, 1)
     await database.open()
     source = DatabaseSource(database)
@@ -172,7 +171,9 @@ async def test_of_duplicate_histograms_the_highest_count_then_sum_wins(source: D
 async def test_a_stale_histogram_ends_all_its_series(source: DatabaseSource, writer: Writer) -> None:
     duration = await writer.series("d", "histogram")
     await writer.histogram(duration, T0, [1.0], [1, 1], STALE)
-    assert set(map(str, (await select(source, Matcher("__name__", MatchOp.REGEX, "d_.*"))).values())) == {"[(0.0, -1.0)]"}
+    assert set(map(str, (await select(source, Matcher("__name__", MatchOp.REGEX, "d_.*"))).values())) == {
+        "[(0.0, -1.0)]"
+    }
 
 
 async def test_labels_know_the_series_of_histograms(source: DatabaseSource, writer: Writer) -> None:
@@ -193,10 +194,14 @@ async def test_labels_know_the_series_of_histograms(source: DatabaseSource, writ
         "overlay_nm",
     ]
     union = [named("d_seconds_bucket", le="0.5"), named("overlay_nm"), (Matcher("tool", MatchOp.EQUAL, "b"),)]
-    assert list((await source.series(union, *everything)).rows()) == [
-        {"__name__": "overlay_nm", "lot": "l1", "tool": "b"},
-        {"__name__": "d_seconds_bucket", "le": "0.5", "tool": "a"},
-    ] or len(await source.series(union, *everything)) == 2
+    assert (
+        list((await source.series(union, *everything)).rows())
+        == [
+            {"__name__": "overlay_nm", "lot": "l1", "tool": "b"},
+            {"__name__": "d_seconds_bucket", "le": "0.5", "tool": "a"},
+        ]
+        or len(await source.series(union, *everything)) == 2
+    )
 
 
 async def test_a_database_that_goes_away_is_unavailable_and_recovers(

@@ -1,6 +1,6 @@
 """What an error means to a client of the Prometheus API: one table.
 
-As Prometheus has it (web/api/v1/api.go, getDefaultErrorCode). One status differs from Prometheus on purpose: `unavailable` is 503, so that clients try again.
+It is Prometheus's (web/api/v1/api.go, getDefaultErrorCode) but for `unavailable`, which is 503 here: clients try again.
 """
 
 import enum

@@ -27,7 +27,8 @@ def describe(*names: str, path: str = "") -> dict[str, Any]:
         names: Of the query string.
         path: Of the path, if any.
     """
-    return {"parameters": [_parameter("path", path)] * bool(path) + [_parameter("query", name) for name in names]}
+    places = [("path", name) for name in [path] if name] + [("query", name) for name in names]
+    return {"parameters": [_parameter(place, name) for place, name in places]}
 
 
 def _parameter(place: str, name: str) -> dict[str, Any]:

@@ -1,14 +1,12 @@
-"""The server process: socket, loop, signals, the database in the background."""
+"""The server process: loop, signals, the database in the background."""
 
 import asyncio
 import contextlib
-import errno
 import logging
 import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import ClassVar
 
 import uvicorn
 import uvloop
@@ -23,41 +21,17 @@ _BACKLOG = 2048
 _SPARE_THREADS = 4  # for matching, reading and rendering beside as many evaluations as may run
 
 
-class PortTakenError(Exception):
-    """Someone else listens there."""
-
-    exit_code: ClassVar[int] = 4
-
-
-def serve(settings: QuerySettings) -> None:
+def serve(settings: QuerySettings, listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
-        settings: Where to listen, which database.
+        settings: Limits, and which database.
+        listener: Where to listen.
 
     Raises:
-        PortTakenError: The address is taken.
         SchemasError: The database refuses us, or its schema is incompatible.
     """
-    with listen(settings.host, settings.port) as listener:
-        uvloop.run(_serve(settings, listener))
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Take a port.
-
-    Args:
-        host: Address or name.
-        port: 0 takes a free one.
-
-    Raises:
-        PortTakenError: Someone else has it, or the address is none of this machine's.
-    """
-    try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        reason = "is taken" if error.errno == errno.EADDRINUSE else f"can't be used: {error.strerror}"
-        raise PortTakenError(f"{host}:{port} {reason}; set WAFERSCOPE_QUERY_PORT to another") from None
+    uvloop.run(_serve(settings, listener))
 
 
 async def _serve(settings: QuerySettings, listener: socket.socket) -> None:
