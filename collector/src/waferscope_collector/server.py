@@ -35,7 +35,7 @@ async def serve(settings: WriterSettings) -> None:
     """
     stopping = _stop_signals()
     http = HttpServer(settings.host, settings.http_port)
-    grpc_server = GrpcServer(_address(settings.host, settings.grpc_port), settings.grpc_limit)
+    grpc_server = GrpcServer(settings.host, settings.grpc_port, settings.grpc_limit)
     async with _database(settings, stopping) as pool:
         if pool is None:
             return
@@ -126,10 +126,6 @@ class _Readiness:
         except (asyncpg.PostgresError, asyncpg.InterfaceError, SchemasError, OSError, TimeoutError) as error:
             return " ".join(str(error).split()) or type(error).__name__
         return "ok"
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _ports(settings: WriterSettings) -> tuple[str, int, str, int]:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import numpy as np
 from asyncpg.pool import PoolConnectionProxy
@@ -11,12 +10,14 @@ from asyncpg.pool import PoolConnectionProxy
 from waferscope_collector import identify
 from waferscope_collector.batch import Batch
 from waferscope_collector.commit import hosts, jobs, ledger, records, samples
+from waferscope_collector.decode.points import NANOS_PER_MS, Histograms, Numbers
 from waferscope_collector.decode.records import instant
+from waferscope_collector.fold.delta import first_zero
 from waferscope_collector.identify import SeriesCache
 from waferscope_schemas import partitioning, queries
 
 _SQL = queries.load("waferscope_collector")
-_DAY_NS = 86_400 * 10**9
+_DAY_MS = 86_400_000
 
 
 async def create_series(conn: PoolConnectionProxy, batches: Sequence[Batch], cache: SeriesCache) -> int:
@@ -77,33 +78,25 @@ async def store(conn: PoolConnectionProxy, batches: Sequence[Batch], host_interv
 
 
 def _sample_days(batches: Sequence[Batch]) -> Iterable[datetime]:
-    return _point_days(
-        array
-        for batch in batches
-        if batch.points
-        for deltas, kept in ((batch.points.number_deltas, batch.points.numbers),)
-        for array in (deltas.points.times, deltas.points.starts, kept.points.times)
-    )
+    points = [batch.points for batch in batches if batch.points]
+    return _point_days([item.numbers.points for item in points], [item.number_deltas.points for item in points])
 
 
 def _histogram_days(batches: Sequence[Batch]) -> Iterable[datetime]:
-    return _point_days(
-        array
-        for batch in batches
-        if batch.points
-        for deltas, kept in ((batch.points.histogram_deltas, batch.points.histograms),)
-        for array in (deltas.points.times, deltas.points.starts, kept.points.times)
-    )
+    points = [batch.points for batch in batches if batch.points]
+    return _point_days([item.histograms.points for item in points], [item.histogram_deltas.points for item in points])
 
 
-def _point_days(arrays: Iterable[Any]) -> Iterable[datetime]:
-    """Return one instant for each day that any of the times falls into; 0 stands for no time."""
+def _point_days(kept: Sequence[Numbers | Histograms], deltas: Sequence[Numbers | Histograms]) -> Iterable[datetime]:
+    """Return one instant for each day that samples fall into, the zeros at the start of new totals included."""
+    zeros = [first_zero(points.times // NANOS_PER_MS, points.starts // NANOS_PER_MS) for points in deltas]
+    times = [*(points.times // NANOS_PER_MS for points in (*kept, *deltas)), *zeros]
     days: set[int] = set()
-    for array in arrays:
+    for array in times:
         if len(array):
-            low, high = int(array.min()) // _DAY_NS, int(array.max()) // _DAY_NS
-            days |= {low} if low == high else set(np.unique(array // _DAY_NS).tolist())
-    return [instant(day * _DAY_NS) for day in days if day]
+            low, high = int(array.min()) // _DAY_MS, int(array.max()) // _DAY_MS
+            days |= {low} if low == high else set(np.unique(array // _DAY_MS).tolist())
+    return [instant(day * _DAY_MS * NANOS_PER_MS) for day in days]
 
 
 _TIMES: dict[str, Callable[[Sequence[Batch]], Iterable[datetime]]] = {

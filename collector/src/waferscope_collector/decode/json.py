@@ -42,6 +42,8 @@ def parse(body: bytes, message: type[M]) -> M:
     """
     try:
         document = orjson.loads(body)
+        if not isinstance(document, dict):
+            raise TypeError("no object")  # noqa: TRY301 - one of the ways in which the body is malformed
         for holder in _holders(document):
             _ids_to_base64(holder)
         return json_format.ParseDict(document, message(), ignore_unknown_fields=True)

@@ -51,6 +51,16 @@ class HistogramTotal:
     counts: tuple[float, ...] = ()  # empty: nothing was added yet
 
 
+def first_zero(times: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return when the total of each point would stand at zero: at its start, but 1 ms before the point at the latest.
+
+    Args:
+        times: Unix time, ms.
+        starts: Unix time, ms; 0: unknown.
+    """
+    return np.where(starts > 0, np.minimum(starts, times - 1), times - 1)
+
+
 def gather_numbers(
     series_ids: NDArray[np.int64], times: NDArray[np.int64], starts: NDArray[np.int64], values: NDArray[np.float64]
 ) -> NumberDeltas:
@@ -68,7 +78,7 @@ def gather_numbers(
     ids, inverse = np.unique(series_ids, return_inverse=True)
     first = np.full(len(ids), np.iinfo(np.int64).max)
     last = np.zeros(len(ids), np.int64)
-    np.minimum.at(first, inverse, np.where(starts > 0, np.minimum(starts, times - 1), times - 1))
+    np.minimum.at(first, inverse, first_zero(times, starts))
     np.maximum.at(last, inverse, times)
     added = np.zeros(len(ids), np.float64)
     np.add.at(added, inverse, values)
@@ -104,9 +114,9 @@ def gather_histograms(
         Sorted by series; sets of bounds of one series by their last time.
     """
     grouped: dict[tuple[int, tuple[float, ...]], list[tuple[int, int, HistogramPoint]]] = defaultdict(list)
-    for series_id, time, start, point in zip(series_ids.tolist(), times.tolist(), starts.tolist(), points, strict=True):
-        begin = min(start, time - 1) if start > 0 else time - 1
-        grouped[series_id, point.bounds].append((begin, time, point))
+    zeros = first_zero(times, starts).tolist()
+    for series_id, time, zero, point in zip(series_ids.tolist(), times.tolist(), zeros, points, strict=True):
+        grouped[series_id, point.bounds].append((zero, time, point))
     deltas = [
         HistogramDelta(
             series_id=series_id,

@@ -7,6 +7,7 @@ import grpc
 from google.protobuf.message import Message
 
 from waferscope_collector.errors import PortTakenError, RequestError
+from waferscope_collector.receive import ports
 from waferscope_collector.receive.intake import Intake
 from waferscope_collector.receive.signals import ENDPOINTS, Endpoint
 from waferscope_collector.receive.status import grpc_code, status
@@ -20,12 +21,13 @@ Handler: TypeAlias = "Callable[[bytes, Context], Awaitable[bytes]]"
 class GrpcServer:
     """Serves the three Export methods."""
 
-    def __init__(self, address: str, limit: int) -> None:
+    def __init__(self, host: str, port: int, limit: int) -> None:
         """Take the port.
 
         Args:
-            address: host:port.
-            limit: Bytes of a message at most, after decompression.
+            host: Address to listen on.
+            port: Port to listen on.
+            limit: Bytes of a message at most, before and after decompression.
 
         Raises:
             PortTakenError: Another process has it.
@@ -33,12 +35,11 @@ class GrpcServer:
         # Without so_reuseport=0 a second server would share a taken port in silence.
         options = (("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", limit))
         self._server = grpc.aio.server(options=options)
+        ports.take(host, port, "gRPC").close()  # asked first: gRPC says it less clearly, and logs as well
         try:
-            bound = self._server.add_insecure_port(address)
+            self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         except RuntimeError as error:
-            raise PortTakenError(f"cannot listen on {address} for gRPC: the port is taken") from error
-        if not bound:
-            raise PortTakenError(f"cannot listen on {address} for gRPC: the port is taken")
+            raise PortTakenError(f"cannot listen on {host}:{port} for gRPC: {error}") from error
 
     async def start(self, intake: Intake) -> None:
         """Serve requests from an intake."""

@@ -1,8 +1,6 @@
 """OTLP over HTTP, with health and metrics beside it."""
 
 import contextlib
-import errno
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol
 
@@ -14,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from waferscope_collector.errors import PortTakenError, RequestError, UnavailableError, UnsupportedError
+from waferscope_collector.errors import RequestError, UnavailableError, UnsupportedError
 from waferscope_collector.meters import Meters
+from waferscope_collector.receive import ports
 from waferscope_collector.receive.body import decompress, too_large
 from waferscope_collector.receive.intake import Intake
 from waferscope_collector.receive.signals import ENDPOINTS, Endpoint
@@ -70,9 +69,8 @@ def _export(endpoint: Endpoint, intake: Intake, limit: int) -> Callable[[Request
 
 async def _read(request: Request, limit: int) -> bytes:
     """Read a body up to the limit."""
-    if request.headers.get("content-length", "0").strip().lstrip("0")[:20].isdigit() and (
-        int(request.headers["content-length"][:20]) > limit
-    ):
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > limit:
         raise too_large(limit)
     parts, size = [], 0
     async for part in request.stream():
@@ -137,7 +135,7 @@ class HttpServer:
         Raises:
             PortTakenError: Another process has it.
         """
-        self._socket = _listen(host, port)
+        self._socket = ports.take(host, port, "HTTP")
         self._server: uvicorn.Server | None = None
 
     async def serve(self, app: Starlette) -> None:
@@ -158,17 +156,3 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise PortTakenError(f"cannot listen on {host}:{port} for HTTP: the port is taken") from error
-        raise PortTakenError(f"cannot listen on {host}:{port} for HTTP: {error.strerror}") from error
-    return listener
