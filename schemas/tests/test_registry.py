@@ -167,4 +167,4 @@ def test_every_event_of_a_job_says_which_job_it_is_and_where_in_its_course() -> 
 def test_a_group_that_extends_an_unknown_one_is_refused() -> None:
     group = {"id": "span.x", "type": "span", "brief": "X.", "stability": "development", "extends": "nothing"}
     with pytest.raises(RegistryError, match="nothing"):
-        semconv.parse({"name": "n", "schema_url": "https://example.com/1"}, [group])
+        semconv.parse({"schema_url": "https://example.com/1"}, [group])

@@ -79,7 +79,6 @@ class Signal:
 class Registry:
     """The whole registry, in the order of its files."""
 
-    name: str
     schema_url: str
     namespaces: tuple[Namespace, ...]
     signals: tuple[Signal, ...]
@@ -138,7 +137,7 @@ def parse(manifest: Mapping[str, Any], groups: list[dict[str, Any]]) -> Registry
         signals = tuple(_signal(group, by_id) for group in groups if group["type"] != "attribute_group")
     except KeyError as error:
         raise RegistryError(f"a group lacks, or extends, {error}") from error
-    return Registry(manifest["name"], manifest["schema_url"], namespaces, signals)
+    return Registry(manifest["schema_url"], namespaces, signals)
 
 
 def _namespace(group: dict[str, Any]) -> Namespace:
