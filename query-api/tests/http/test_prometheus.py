@@ -49,7 +49,8 @@ async def test_a_range_query_gives_a_matrix(service: Service, served: Writer) ->
     assert data["resultType"] == "matrix"
     (series,) = data["result"]
     assert series["metric"] == {"tool": "a"}
-    assert series["values"] == [[T0 + 300 + 60 * i, "2"] for i in range(6)]
+    assert [moment for moment, _ in series["values"]] == [T0 + 300 + 60 * i for i in range(6)]
+    assert [float(value) for _, value in series["values"]] == pytest.approx([2.0] * 6)
     got = service.http.get("/api/v1/query_range", params={**fields, "start": "2027-01-15T08:05:00Z", "step": "60"})
     assert got.json()["data"] == data
 
@@ -157,7 +158,7 @@ def test_any_origin_may_ask(service: Service) -> None:
         ("nothing", {}, 404, "not_found", "Not Found"),
     ],
 )  # fmt: skip
-def test_errors_are_prometheus_s(
+def test_errors_are_prometheus_s(  # noqa: PLR0917 - a row of the table
     service: Service, path: str, fields: dict[str, Any], status: int, kind: str, message: str
 ) -> None:
     answer = service.http.post(f"/api/v1/{path}", data=fields)

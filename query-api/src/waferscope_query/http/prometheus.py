@@ -115,13 +115,15 @@ class PrometheusApi:
     async def labels(self, parameters: Parameters, _: Control) -> Success:
         """List label names."""
         limit, start, end = _span(parameters)
-        return _listed(await self._source.label_names(_matcher_sets(parameters), start, end), limit)
+        names = await self._source.label_names(_matcher_sets(parameters), start, end)
+        return await asyncio.to_thread(_listed, names, limit)
 
     async def label_values(self, parameters: Parameters, _: Control) -> Success:
         """List the values of a label."""
         name = _unescaped(parameters.first("name"))
         limit, start, end = _span(parameters)
-        return _listed(await self._source.label_values(name, _matcher_sets(parameters), start, end), limit)
+        values = await self._source.label_values(name, _matcher_sets(parameters), start, end)
+        return await asyncio.to_thread(_listed, values, limit)
 
     async def metadata(self, parameters: Parameters, _: Control) -> Success:
         """Tell type, unit and help of metrics."""

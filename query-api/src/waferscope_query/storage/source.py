@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from itertools import chain
 
 import numpy as np
 from asyncpg.pool import PoolConnectionProxy
@@ -52,7 +53,7 @@ class DatabaseSource:
         """Sorted names of the labels of the matching series."""
         if not matcher_sets:
             await self.follower.refresh()
-            return sorted(await asyncio.to_thread(self.index.label_names))
+            return await asyncio.to_thread(lambda: sorted(self.index.label_names()))
         frame = await self.series(matcher_sets, start_ms, end_ms)
         return [name for name in frame.names if frame.column(name).any()]
 
@@ -60,14 +61,12 @@ class DatabaseSource:
         """Sorted values of one label over the matching series."""
         if not matcher_sets:
             await self.follower.refresh()
-            values = set(await asyncio.to_thread(self.index.label_values, name))
-            if name == BUCKET_LABEL:
-                bounds = await self._bounds(self.index.histograms(), start_ms, end_ms)
-                values.update(*map(bucket_texts, bounds))
-            return sorted(values)
+            bounds = await self._bounds(self.index.histograms(), start_ms, end_ms) if name == BUCKET_LABEL else {}
+            return await asyncio.to_thread(
+                lambda: sorted({*self.index.label_values(name), *chain.from_iterable(map(bucket_texts, bounds))})
+            )
         frame = await self.series(matcher_sets, start_ms, end_ms)
-        codes = np.unique(frame.column(name))
-        return sorted(self.pool.text(code) for code in codes[codes != 0].tolist())
+        return await asyncio.to_thread(lambda: sorted(set(frame.texts(name)) - {""}))
 
     async def series(self, matcher_sets: MatcherSets, start_ms: int, end_ms: int) -> LabelFrame:
         """The matching label sets, each once."""
