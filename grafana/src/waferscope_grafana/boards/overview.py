@@ -122,7 +122,7 @@ def _durations() -> timeseries.Panel:
 def _errors() -> timeseries.Panel:
     return charts.lines(
         "Errors by job name",
-        "How many runs ended with an error in the hour before each moment, by the job's name.",
+        "About how many runs ended with an error in the hour before each moment, by the job's name.",
         Short,
         promql(
             f"sum by (wafer_job_name) (increase(wafer_job_errors_total{{{_JOBS}}}[1h]))",
