@@ -210,7 +210,7 @@ def _queued(ports: Ports) -> float:
 
 
 async def test_a_database_that_goes_away_is_503_until_it_is_back(
-    database_url: str, conn: asyncpg.Connection, postgres_url: str, ports: Ports
+    database_url: str, postgres_url: str, ports: Ports
 ) -> None:
     database = database_url.rsplit("/", 1)[1]
     headers = {"content-type": "application/x-protobuf"}
@@ -219,7 +219,11 @@ async def test_a_database_that_goes_away_is_503_until_it_is_back(
     with writer_process(ports, database_url):
         async with httpx.AsyncClient(timeout=60) as client:
             await admin.execute(f'alter database "{database}" allow_connections false')
-            await admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name = 'waferscope'", database)  # fmt: skip
+            await admin.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = $1 and application_name = 'waferscope'",
+                database,
+            )
             refused = await client.post(ports.url("/v1/metrics"), content=body, headers=headers)
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
             assert (await client.get(ports.url("/v1/readyz"))).status_code == 503

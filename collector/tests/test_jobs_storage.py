@@ -26,14 +26,32 @@ async def runs(conn: asyncpg.Connection) -> list[dict[str, Any]]:
 
 def lifecycle() -> list[logs_pb2.LogRecord]:
     return [
-        otlp.job_event("started", 0, NOW, wafer__lot__id="L1", wafer__job__elapsed=0.0, wafer__job__heartbeat__interval=5.0),
-        otlp.job_event("heartbeat", 1, NOW + 5 * SECOND, wafer__lot__id="L1", wafer__job__elapsed=5.0, wafer__job__progress__done=3.0),
-        otlp.job_event("heartbeat", 2, NOW + 10 * SECOND, wafer__job__elapsed=10.0, wafer__step__name="fit", wafer__step__index=1),
         otlp.job_event(
-            "ended", 3, NOW + 12 * SECOND, wafer__job__elapsed=12.0, wafer__job__result="failure", error__type="ValueError",
-            exception__message="no marks\0", wafer__job__memory__max=2**40, shift="night",
+            "started", 0, NOW, wafer__lot__id="L1", wafer__job__elapsed=0.0, wafer__job__heartbeat__interval=5.0
         ),
-    ]  # fmt: skip
+        otlp.job_event(
+            "heartbeat",
+            1,
+            NOW + 5 * SECOND,
+            wafer__lot__id="L1",
+            wafer__job__elapsed=5.0,
+            wafer__job__progress__done=3.0,
+        ),
+        otlp.job_event(
+            "heartbeat", 2, NOW + 10 * SECOND, wafer__job__elapsed=10.0, wafer__step__name="fit", wafer__step__index=1
+        ),
+        otlp.job_event(
+            "ended",
+            3,
+            NOW + 12 * SECOND,
+            wafer__job__elapsed=12.0,
+            wafer__job__result="failure",
+            error__type="ValueError",
+            exception__message="no marks\0",
+            wafer__job__memory__max=2**40,
+            shift="night",
+        ),
+    ]
 
 
 async def test_a_run_shows_what_its_events_said(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:
@@ -147,9 +165,14 @@ def test_order_repetition_and_grouping_do_not_matter(
 async def test_logs_of_any_body_are_stored(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:
     bodies = ["text\0", 1, 2.5, float("nan"), True, b"\x00\xff", ["a", 1], {"a": {"b": [1]}}]
     records = [
-        logs_pb2.LogRecord(time_unix_nano=NOW + i * 1000, severity_number=17, body=otlp.value(body), attributes=otlp.attributes({"k\0": i}))
+        logs_pb2.LogRecord(
+            time_unix_nano=NOW + i * 1000,
+            severity_number=17,
+            body=otlp.value(body),
+            attributes=otlp.attributes({"k\0": i}),
+        )
         for i, body in enumerate(bodies)
-    ]  # fmt: skip
+    ]
     only_observed = logs_pb2.LogRecord(observed_time_unix_nano=NOW + SECOND, event_name="wafer.deployment")
     await writer.send("logs", otlp.logs(*records, only_observed))
     rows = await conn.fetch("select * from wafer.log_record order by ts")
@@ -172,12 +195,22 @@ async def test_logs_of_any_body_are_stored(writer: WriterUnderTest, conn: asyncp
 def span(number: int, **more: Any) -> trace_pb2.Span:
     own = {key.replace("__", "."): item for key, item in more.items()}
     return trace_pb2.Span(
-        trace_id=bytes(range(16)), span_id=number.to_bytes(8), parent_span_id=bytes(range(8)), name="fit", kind=1,
-        start_time_unix_nano=NOW + 1, end_time_unix_nano=NOW + 2 * SECOND, attributes=otlp.attributes(own),
-        events=[trace_pb2.Span.Event(name="exception", time_unix_nano=NOW, attributes=otlp.attributes({"exception.type": "E"}))],
+        trace_id=bytes(range(16)),
+        span_id=number.to_bytes(8),
+        parent_span_id=bytes(range(8)),
+        name="fit",
+        kind=1,
+        start_time_unix_nano=NOW + 1,
+        end_time_unix_nano=NOW + 2 * SECOND,
+        attributes=otlp.attributes(own),
+        events=[
+            trace_pb2.Span.Event(
+                name="exception", time_unix_nano=NOW, attributes=otlp.attributes({"exception.type": "E"})
+            )
+        ],
         links=[trace_pb2.Span.Link(trace_id=bytes(16), span_id=bytes(8))],
         status=trace_pb2.Status(code=trace_pb2.Status.STATUS_CODE_ERROR, message="bad"),
-    )  # fmt: skip
+    )
 
 
 async def test_spans_are_stored_once_and_steps_fold(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:

@@ -1,8 +1,10 @@
 """Every kind of metric is stored with the values that were sent, and read back by plain SQL."""
 
+import asyncio
 import json
 import math
 import struct
+from itertools import pairwise
 
 import asyncpg
 import pytest
@@ -14,7 +16,8 @@ from writer_support.running import WriterUnderTest
 
 async def samples(conn: asyncpg.Connection, metric: str) -> list[tuple[dict[str, str], float, float]]:
     rows = await conn.fetch(
-        "select labels, extract(epoch from ts)::float8 - $2 as at, value from wafer.sample join wafer.series using (series_id)"
+        "select labels, extract(epoch from ts)::float8 - $2 as at, value"
+        " from wafer.sample join wafer.series using (series_id)"
         " where metric = $1 order by labels, ts",
         metric,
         NOW / SECOND,
@@ -27,7 +30,8 @@ async def samples(conn: asyncpg.Connection, metric: str) -> list[tuple[dict[str,
 
 async def histogram_rows(conn: asyncpg.Connection, metric: str) -> list[asyncpg.Record]:
     return await conn.fetch(
-        "select h.*, extract(epoch from ts)::float8 - $2 as at from wafer.histogram_sample h join wafer.series using (series_id)"
+        "select h.*, extract(epoch from ts)::float8 - $2 as at"
+        " from wafer.histogram_sample h join wafer.series using (series_id)"
         " where metric = $1 order by ts, labels",
         metric,
         NOW / SECOND,
@@ -80,7 +84,8 @@ async def test_starts_of_a_counter_one_row_per_change(writer: WriterUnderTest, c
         point = otlp.number(second, time=NOW + second * SECOND, start=start)
         await writer.send("metrics", otlp.metrics(otlp.total("x", point)))
     rows = await conn.fetch(
-        "select extract(epoch from ts) - $1::float8, extract(epoch from start) - $1::float8 from wafer.start_time order by ts",
+        "select extract(epoch from ts) - $1::float8, extract(epoch from start) - $1::float8"
+        " from wafer.start_time order by ts",
         NOW / SECOND,
     )
     assert [tuple(map(float, row)) for row in rows] == [(0, -60), (2, 1)]
@@ -165,7 +170,8 @@ async def test_touched_hours_are_told_to_readers(writer: WriterUnderTest, conn: 
     points = [otlp.number(1.0, time=time) for time in (hour - SECOND, hour - 1, hour)]
     await writer.send("metrics", otlp.metrics(otlp.gauge("x", *points)))
     rows = await conn.fetch(
-        "select extract(epoch from hour)::bigint as hour, extract(epoch from max_ts - min_ts)::float8 as span, points from wafer.ingest_hour order by hour"
+        "select extract(epoch from hour)::bigint as hour, extract(epoch from max_ts - min_ts)::float8 as span, points"
+        " from wafer.ingest_hour order by hour"
     )
     assert [tuple(row) for row in rows] == [(hour // SECOND - 3600, 0.999, 2), (hour // SECOND, 0.0, 1)]
 
@@ -173,8 +179,6 @@ async def test_touched_hours_are_told_to_readers(writer: WriterUnderTest, conn: 
 async def test_200_short_processes_sum_up_exactly_in_one_series(
     writer: WriterUnderTest, conn: asyncpg.Connection
 ) -> None:
-    import asyncio
-
     async def process(index: int) -> None:
         begin = NOW - (200 - index) * SECOND
         counter = otlp.total(
@@ -192,7 +196,7 @@ async def test_200_short_processes_sum_up_exactly_in_one_series(
     stored = await samples(conn, "wafer_job_errors_total")
     assert (stored[0][2], stored[-1][2]) == (0.0, 600.0)
     times = [at for _, at, _ in stored]
-    assert all(b - a >= 0.000_999 for a, b in zip(times, times[1:], strict=False))
+    assert all(b - a >= 0.000_999 for a, b in pairwise(times))
     assert [v for _, _, v in stored] == sorted(v for _, _, v in stored)
     rows = await histogram_rows(conn, "wafer_job_duration_seconds")
     assert (rows[0]["count"], rows[-1]["count"], rows[-1]["sum"], rows[-1]["positive_counts"]) == (
@@ -231,7 +235,7 @@ async def test_delta_of_an_up_down_counter_goes_down_too(writer: WriterUnderTest
 
 
 async def test_host_metrics_tell_that_a_host_lives(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:
-    scope = "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/hostmetricsreceiver/internal/scraper/cpuscraper"
+    scope = "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/hostmetricsreceiver/cpuscraper"
     await writer.send("metrics", otlp.metrics(otlp.gauge("x", otlp.number(1)), resource={"host.name": "tool9"}))
     assert await conn.fetchval("select count(*) from wafer.host") == 0
     await writer.send(

@@ -40,9 +40,14 @@ async def test_full_success_leaves_partial_success_unset(writer: WriterUnderTest
 
 async def test_json_and_protobuf_store_the_same(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:
     span = trace_pb2.Span(
-        trace_id=bytes(range(16)), span_id=b"\xab" * 8, name="fit", start_time_unix_nano=NOW, end_time_unix_nano=NOW + 5,
-        links=[trace_pb2.Span.Link(trace_id=b"\xcd" * 16, span_id=b"\xef" * 8)], attributes=otlp.attributes({"n": 2**60}),
-    )  # fmt: skip
+        trace_id=bytes(range(16)),
+        span_id=b"\xab" * 8,
+        name="fit",
+        start_time_unix_nano=NOW,
+        end_time_unix_nano=NOW + 5,
+        links=[trace_pb2.Span.Link(trace_id=b"\xcd" * 16, span_id=b"\xef" * 8)],
+        attributes=otlp.attributes({"n": 2**60}),
+    )
     as_json = {
         "resource_spans": [
             {
@@ -52,8 +57,11 @@ async def test_json_and_protobuf_store_the_same(writer: WriterUnderTest, conn: a
                         "scope": {"name": "waferscope", "unknownField": [1]},
                         "spans": [
                             {
-                                "traceId": bytes(range(16)).hex().upper(), "span_id": "ab" * 8, "name": "fit",
-                                "startTimeUnixNano": str(NOW), "endTimeUnixNano": NOW + 5,
+                                "traceId": bytes(range(16)).hex().upper(),
+                                "span_id": "ab" * 8,
+                                "name": "fit",
+                                "startTimeUnixNano": str(NOW),
+                                "endTimeUnixNano": NOW + 5,
                                 "links": [{"traceId": "cd" * 16, "spanId": "ef" * 8}],
                                 "attributes": [{"key": "n", "value": {"intValue": str(2**60)}}],
                             }
@@ -62,7 +70,7 @@ async def test_json_and_protobuf_store_the_same(writer: WriterUnderTest, conn: a
                 ],
             }
         ]
-    }  # fmt: skip
+    }
     rows = []
     async with writer.client() as client:
         for body, headers in (
@@ -104,7 +112,14 @@ BAD_REQUESTS = [
     ("no JSON", "/v1/metrics", b"{", JSON, 400, 3),
     ("JSON of another kind", "/v1/metrics", b'{"resourceMetrics": 3}', JSON, 400, 3),
     ("JSON list", "/v1/metrics", b"[]", JSON, 400, 3),
-    ("bad hexadecimal id", "/v1/traces", b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"xy"}]}]}]}', JSON, 400, 3),
+    (
+        "bad hexadecimal id",
+        "/v1/traces",
+        b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"xy"}]}]}]}',
+        JSON,
+        400,
+        3,
+    ),
     ("deep JSON", "/v1/logs", b'{"a":' * 5000 + b"1" + b"}" * 5000, JSON, 400, 3),
     ("no gzip", "/v1/metrics", b"plain", PROTOBUF | GZIP, 400, 3),
     ("cut gzip", "/v1/metrics", gzip.compress(request_body())[:-9], PROTOBUF | GZIP, 400, 3),
@@ -113,7 +128,7 @@ BAD_REQUESTS = [
     ("too large", "/v1/metrics", bytes(LIMIT + 1), PROTOBUF, 413, 8),
     ("decompression bomb", "/v1/metrics", gzip.compress(bytes(200 * LIMIT)), PROTOBUF | GZIP, 413, 8),
     ("no such path", "/v1/profiles", b"", JSON, 404, 5),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +139,7 @@ BAD_REQUESTS = [
 async def test_errors_are_status_bodies_in_the_requests_encoding(
     writer: WriterUnderTest,
     conn: asyncpg.Connection,
+    *,
     path: str,
     body: bytes,
     headers: dict[str, str],

@@ -137,8 +137,7 @@ async def _bare(url: str) -> float:
 
 
 async def _bare_table(conn: asyncpg.Connection) -> None:
-    declaration = "create table wafer.bare (\n    series_id bigint not null,\n    ts timestamptz not null,\n    value float8 not null\n) partition by range (ts);"  # fmt: skip
-    await conn.execute(declaration)
+    await conn.execute("create table wafer.bare (like wafer.sample) partition by range (ts)")
     await conn.execute("create index on wafer.bare (series_id, ts)")
     await conn.execute("create index on wafer.bare using brin (ts) with (autosummarize)")
     for day in await conn.fetch("select current_date + n as day from generate_series(-1, 1) n"):

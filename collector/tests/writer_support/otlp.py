@@ -24,7 +24,7 @@ DELTA = metrics_pb2.AGGREGATION_TEMPORALITY_DELTA
 CUMULATIVE = metrics_pb2.AGGREGATION_TEMPORALITY_CUMULATIVE
 
 
-def value(of: Any) -> AnyValue:
+def value(of: Any) -> AnyValue:  # noqa: PLR0911 - one return per kind of value
     match of:
         case bool():
             return AnyValue(bool_value=of)

@@ -41,7 +41,7 @@ def decode(request: ExportMetricsServiceRequest, *, site: str, latest: int, reje
     for resource_metrics in request.resource_metrics:
         source = origin(resource_metrics.resource.attributes, site)
         for scope_metrics in resource_metrics.scope_metrics:
-            if source.host and _HOST_SCOPE in scope_metrics.scope.name:
+            if source.host and source.fits and _HOST_SCOPE in scope_metrics.scope.name:
                 decoder.hosts.add((source.site, source.host))
             for metric in scope_metrics.metrics:
                 decoder.metric(metric, source)

@@ -1,6 +1,7 @@
 """Where requests of both protocols go: admitted while there is room, decoded in a thread, committed, answered."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -9,12 +10,13 @@ from google.protobuf.message import Message
 
 from waferscope_collector.batch import Batch
 from waferscope_collector.commit.committer import Committer
-from waferscope_collector.errors import RequestError, UnavailableError
+from waferscope_collector.errors import RequestError, UnavailableError, UnstorableError
 from waferscope_collector.identify import SeriesCache
 from waferscope_collector.meters import Meters
 from waferscope_collector.receive.signals import Endpoint, answer, decode
 
 T = TypeVar("T")
+_LOGGER = logging.getLogger(__name__)
 
 _DECODERS = 2  # threads: one decodes while another waits for zlib or sha256 without the interpreter's lock
 
@@ -63,6 +65,10 @@ class Intake:
         except RequestError as error:
             outcome = type(error).__name__.removesuffix("Error").lower()
             raise
+        except Exception as error:
+            # A fault of ours: the same bytes would meet it again, so the client must not send them for ever.
+            _LOGGER.exception("could not handle a request")
+            raise UnstorableError(f"the writer can't handle this request: {type(error).__name__}") from error
         finally:
             self._meters.requests.labels(endpoint.signal, protocol, outcome).inc()
         return response
