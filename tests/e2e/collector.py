@@ -1,6 +1,8 @@
 """The real Collector as a child process, with the repository's own configuration and free ports."""
 
+import contextlib
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,11 +54,12 @@ class Collector:
         """Where jobs send OTLP over HTTP."""
         return f"http://127.0.0.1:{self.http_port}"
 
-    def start(self) -> Process:
-        """Start it, and return once it serves."""
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Process]:
+        """Run it; yield it once it serves."""
         files = [HOST, HOST_TEMPO] if "WAFERSCOPE_COLLECTOR_TEMPO_ENDPOINT" in self.environment else [HOST]
-        process = run(*(word for file in files for word in ("--config", file)), env=self.environment)
-        return process.wait_healthy(f"http://127.0.0.1:{self.health_port}/v1/health")
+        with run(*(word for file in files for word in ("--config", file)), env=self.environment) as process:
+            yield process.wait_healthy(f"http://127.0.0.1:{self.health_port}/v1/health")
 
     def own_metrics(self) -> dict[str, float]:
         """Return its own metrics, by the series as Prometheus's text format writes it."""

@@ -18,5 +18,5 @@ def fab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fab]:
         collector = Collector.prepare(
             folder / "spool", writer=site.writer_grpc, tempo=f"127.0.0.1:{tempo_port}", site=SITE
         )
-        with collector.start():
+        with collector.running():
             yield Fab(site, collector, traces)

@@ -105,21 +105,23 @@ class Services:
         """Where the services answer."""
         return Site(f"http://127.0.0.1:{self.query_port}", f"127.0.0.1:{self.writer_grpc_port}", self.database_url)
 
-    def writer(self) -> Process:
-        """Start the writer, and return once it is ready."""
-        return self._serve("writer", self.writer_http_port)
+    @contextlib.contextmanager
+    def writer(self) -> Iterator[Process]:
+        """Run the writer; yield it once it is ready."""
+        with waferscope("serve", "writer", env=self._environment()) as process:
+            yield process.wait_healthy(f"http://127.0.0.1:{self.writer_http_port}/v1/readyz", within_s=60)
 
-    def query(self) -> Process:
-        """Start the query service, and return once it is ready."""
-        return self._serve("query", self.query_port)
+    @contextlib.contextmanager
+    def query(self) -> Iterator[Process]:
+        """Run the query service; yield it once it is ready."""
+        with waferscope("serve", "query", env=self._environment()) as process:
+            yield process.wait_healthy(f"http://127.0.0.1:{self.query_port}/v1/readyz", within_s=60)
 
-    def _serve(self, name: str, port: int) -> Process:
-        environment = {
+    def _environment(self) -> dict[str, str]:
+        return {
             "WAFERSCOPE_SITE": SITE,
             "WAFERSCOPE_DATABASE_URL": self.database_url,
             "WAFERSCOPE_QUERY_PORT": str(self.query_port),
             "WAFERSCOPE_WRITER_HTTP_PORT": str(self.writer_http_port),
             "WAFERSCOPE_WRITER_GRPC_PORT": str(self.writer_grpc_port),
         }
-        process = waferscope("serve", name, env=environment)
-        return process.wait_healthy(f"http://127.0.0.1:{port}/v1/readyz", within_s=60)

@@ -16,7 +16,7 @@ from e2e.site import SITE, Services, Site
 from support.processes import Process
 from support.wait import wait_until
 
-pytestmark = pytest.mark.collector
+pytestmark = [pytest.mark.collector, pytest.mark.timeout(300)]
 HOST = {"service.name": "etch-control", "host.name": "eqp-pc-7"}
 REQUESTS = 150
 SENDERS = 6
@@ -46,7 +46,7 @@ def line(database_url: str, tmp_path: Path) -> Iterator[Line]:
 @pytest.mark.parametrize("end", [Process.stop, Process.kill], ids=["stopped", "killed"])
 def test_while_the_writer_is_down_nothing_is_lost_or_doubled(line: Line, end) -> None:  # noqa: ANN001 - a method
     with contextlib.ExitStack() as stack:
-        stack.enter_context(line.collector.start())
+        stack.enter_context(line.collector.running())
         writer = stack.enter_context(line.services.writer())
         with _sending(line.collector) as (requests, acknowledged):
             wait_until(lambda: acknowledged() >= REQUESTS // 3, "a third has been acknowledged")
@@ -68,13 +68,13 @@ def test_while_the_writer_is_down_nothing_is_lost_or_doubled(line: Line, end) ->
 def test_a_collector_killed_with_requests_in_flight_loses_and_doubles_nothing(line: Line) -> None:
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(line.services.writer())
-        collector = stack.enter_context(line.collector.start())
+        collector = stack.enter_context(line.collector.running())
         with _sending(line.collector) as (requests, acknowledged):
             wait_until(lambda: acknowledged() >= REQUESTS // 3, "a third has been acknowledged")
             with _frozen(writer):  # so that requests reach the writer, whose answers never reach the Collector
                 wait_until(lambda: _in_flight(line.collector) >= 3, "requests of three signals are in flight")
                 collector.kill()
-            stack.enter_context(line.collector.start())
+            stack.enter_context(line.collector.running())
             wait(requests, timeout=60)
         _assert_exact(line)
 
@@ -86,9 +86,9 @@ def _sending(collector: Collector):  # noqa: ANN202 - the requests, and how many
     def send(number: int) -> None:
         ids = number.to_bytes(16, "big"), number.to_bytes(8, "big")
         attributes = {"wafer.job.id": f"job-{number}"}
-        otlp.send(collector.endpoint, otlp.log(f"record {number}", HOST), within_s=60)
-        otlp.send(collector.endpoint, otlp.delta("pulses", number, HOST), within_s=60)
-        otlp.send(collector.endpoint, otlp.span("pulse", ids, HOST, attributes), within_s=60)
+        otlp.send(collector.endpoint, otlp.log(f"record {number}", HOST), within_s=90)
+        otlp.send(collector.endpoint, otlp.delta("pulses", number, HOST), within_s=90)
+        otlp.send(collector.endpoint, otlp.span("pulse", ids, HOST, attributes), within_s=90)
 
     with ThreadPoolExecutor(SENDERS) as pool:
         requests: list[Future[None]] = [pool.submit(send, number) for number in range(1, REQUESTS + 1)]
@@ -113,15 +113,15 @@ def _in_flight(collector: Collector) -> int:
 
 
 def _drained(collector: Collector) -> None:
-    wait_until(lambda: collector.backlog() == 0, "the Collector's queues are empty", within_s=60)
+    wait_until(lambda: collector.backlog() == 0, "the Collector's queues are empty", within_s=90)
 
 
 def _assert_exact(line: Line) -> None:
     """Wait until all has come, and count it once nothing more can come."""
     total = sum(range(1, REQUESTS + 1))
-    wait_until(lambda: (line.site.value("pulses_total") or 0) >= total, "all points are at the site", within_s=60)
-    wait_until(lambda: len(_records(line)) >= REQUESTS, "all log records are at the site", within_s=60)
-    wait_until(lambda: _spans(line) >= REQUESTS, "all spans are at the site", within_s=60)
+    wait_until(lambda: (line.site.value("pulses_total") or 0) >= total, "all points are at the site", within_s=90)
+    wait_until(lambda: len(_records(line)) >= REQUESTS, "all log records are at the site", within_s=90)
+    wait_until(lambda: _spans(line) >= REQUESTS, "all spans are at the site", within_s=90)
     _drained(line.collector)
     assert line.site.value("pulses_total") == total
     assert sorted(_records(line)) == sorted(f"record {number}" for number in range(1, REQUESTS + 1))

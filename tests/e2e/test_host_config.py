@@ -81,7 +81,7 @@ def forwarding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forwarding]
         tempo=f"127.0.0.1:{tempo_port}",
         site="fab1",
     )
-    with listening(writer_port) as writer, listening(tempo_port) as tempo, collector.start():
+    with listening(writer_port) as writer, listening(tempo_port) as tempo, collector.running():
         yield Forwarding(collector, writer, tempo)
 
 
@@ -136,7 +136,7 @@ def test_a_trace_store_that_is_down_holds_nothing_back_from_the_writer(tmp_path:
     collector = Collector.prepare(
         tmp_path / "spool", writer=f"127.0.0.1:{writer_port}", tempo=f"127.0.0.1:{tempo_port}"
     )
-    with listening(writer_port) as writer, collector.start():
+    with listening(writer_port) as writer, collector.running():
         otlp.send(collector.endpoint, otlp.span("overlay", (b"\x01" * 16, b"\x02" * 8), {}, {"wafer.job.id": "j1"}))
         wait_until(lambda: writer.spans_named("overlay"), "the span is at the writer")
         with listening(tempo_port) as tempo:
@@ -148,7 +148,7 @@ def test_a_trace_store_that_is_down_holds_nothing_back_from_the_writer(tmp_path:
 def test_without_a_site_the_writer_is_left_to_name_it(tmp_path: Path) -> None:
     (writer_port,) = free_ports(1)
     collector = Collector.prepare(tmp_path / "spool", writer=f"127.0.0.1:{writer_port}")
-    with listening(writer_port) as writer, collector.start():
+    with listening(writer_port) as writer, collector.running():
         otlp.send(collector.endpoint, otlp.log("no site", {}))
         assert "wafer.site.id" not in _resource(writer, "no site")
 

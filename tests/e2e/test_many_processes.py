@@ -6,7 +6,7 @@ import pytest
 from e2e.fab import JOBS, Fab
 from support.wait import wait_until
 
-pytestmark = pytest.mark.collector
+pytestmark = [pytest.mark.collector, pytest.mark.timeout(300)]
 PROCESSES = 200
 AT_A_TIME = 25  # each sleeps for most of its second
 LABELS = '{wafer_job_name="one-second-inspection"}'
@@ -27,7 +27,6 @@ def ran(fab: Fab) -> Fab:
     return fab
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     ("metric", "total"),
     [("wafer_job_duration_seconds_count", PROCESSES), ("wafer_substrate_processed_total", 2 * PROCESSES)],
