@@ -125,8 +125,9 @@ class _Decoder:
                 continue
             if stale:
                 builder.stale.append(len(values))
-            starts.append(point.start_time_unix_nano)
-            if not cumulative:
+            start = point.start_time_unix_nano
+            starts.append(start)
+            if start and not cumulative:
                 point.ClearField("start_time_unix_nano")
             point.ClearField("time_unix_nano")
             point.ClearField("exemplars")
