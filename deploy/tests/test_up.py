@@ -1,7 +1,6 @@
 """`waferscope up` as its user meets it: one ready line, clear refusals, and nothing left behind."""
 
 import json
-import os
 import re
 import signal
 import socket
@@ -31,6 +30,7 @@ def ports() -> dict[str, str]:
 
 @pytest.fixture
 def up(folder: Path, ports: dict[str, str]) -> Iterator[Process]:
+    """A stack in JSON mode that is starting."""
     with waferscope("up", "--json", "--data-dir", folder / "data", env=ports) as process:
         yield process
 
@@ -59,7 +59,9 @@ def assert_nothing_is_left(children: list[psutil.Process], ports: dict[str, str]
             probe.bind(("127.0.0.1", int(port)))
 
 
-def test_the_first_line_tells_where_all_of_it_serves_and_sigterm_stops_all(up: Process, ports: dict[str, str]) -> None:
+def test_the_first_line_tells_where_all_of_it_serves_and_sigterm_stops_all(
+    up: Process, folder: Path, ports: dict[str, str]
+) -> None:
     where = ready(up)
     assert where.keys() == {"query", "writer_http", "writer_grpc", "database_url"}
     assert where["writer_grpc"] == f"127.0.0.1:{ports['WAFERSCOPE_WRITER_GRPC_PORT']}"
@@ -68,8 +70,12 @@ def test_the_first_line_tells_where_all_of_it_serves_and_sigterm_stops_all(up: P
     assert get(f"{where['query']}/v1/jobs")["items"] == []  # nothing of its own
     with urllib.request.urlopen(f"{where['writer_http']}/v1/readyz", timeout=10) as answer:
         assert answer.status == 200
-    children = family(up)
 
+    with waferscope("up", "--data-dir", folder / "data", env=dict.fromkeys(PORTS, "0")) as second:
+        assert second.wait_exit() == 2
+        assert f"data folder {folder / 'data'} is in use by a running stack (process {up.pid})" in second.stderr
+
+    children = family(up)
     assert up.stop() == 0
     assert up.stdout.count("\n") == 1
     assert_nothing_is_left(children, ports)
@@ -84,26 +90,23 @@ def test_the_line_for_people_shows_no_password(folder: Path, ports: dict[str, st
         assert process.wait_exit() == 0
 
 
-@pytest.mark.parametrize("victim", ["serve writer", "serve query", "postgres -D"])
-def test_a_part_that_crashes_stops_the_rest_and_is_named(up: Process, ports: dict[str, str], victim: str) -> None:
+@pytest.mark.parametrize("part", ["writer", "query service", "database"])
+def test_a_part_that_crashes_stops_the_rest_and_is_named(up: Process, ports: dict[str, str], part: str) -> None:
     ready(up)
     children = family(up)
-    part = next(child for child in children if victim in " ".join(child.cmdline()))
-    part.send_signal(signal.SIGKILL)
+    words = {"writer": "serve writer", "query service": "serve query", "database": "postgres -D"}[part]
+    next(child for child in children if words in " ".join(child.cmdline())).kill()
 
     assert up.wait_exit() == 1
-    name = {"serve writer": "writer", "serve query": "query service", "postgres -D": "database"}[victim]
-    assert re.search(rf"^waferscope: the {name} ended with signal SIGKILL", up.stderr, re.MULTILINE)
+    assert re.search(rf"^waferscope: the {part} ended with signal SIGKILL", up.stderr, re.MULTILINE)
     assert_nothing_is_left(children, ports)
 
 
-def test_a_killed_up_leaves_nothing_behind_and_starts_again(up: Process, folder: Path, ports: dict[str, str]) -> None:
+def test_a_killed_up_leaves_nothing_behind(up: Process, ports: dict[str, str]) -> None:
     ready(up)
     children = family(up)
-    os.kill(up.pid, signal.SIGKILL)  # it alone: its children are in groups of their own
+    up.send(signal.SIGKILL)  # it alone: its children are in groups of their own
     assert_nothing_is_left(children, ports)
-    with waferscope("up", "--json", "--data-dir", folder / "data", env=ports) as again:
-        ready(again)
 
 
 @pytest.mark.parametrize("setting", PORTS)
@@ -125,13 +128,6 @@ def test_two_settings_with_one_port_are_refused(folder: Path, ports: dict[str, s
     with waferscope("up", "--data-dir", folder / "data", env=env) as process:
         assert process.wait_exit() == 4
         assert "WAFERSCOPE_QUERY_PORT and WAFERSCOPE_WRITER_HTTP_PORT" in process.stderr
-
-
-def test_a_data_folder_in_use_is_told(up: Process, folder: Path) -> None:
-    ready(up)
-    with waferscope("up", "--data-dir", folder / "data", env=dict.fromkeys(PORTS, "0")) as second:
-        assert second.wait_exit() == 2
-        assert f"data folder {folder / 'data'} is in use by a running stack (process {up.pid})" in second.stderr
 
 
 def test_a_malformed_setting_is_one_line_that_names_it(folder: Path) -> None:
@@ -157,6 +153,7 @@ def test_a_database_of_ones_own_is_used_and_migrated(folder: Path, empty_databas
         assert process.stop() == 0
 
 
+@pytest.mark.timeout(240)
 def test_jobs_run_once_when_asked(folder: Path) -> None:
     env = dict.fromkeys(PORTS, "0")
     with waferscope("up", "--json", "--jobs", "--data-dir", folder / "data", env=env) as process:
@@ -166,5 +163,5 @@ def test_jobs_run_once_when_asked(folder: Path) -> None:
             jobs = get(f"{where['query']}/v1/jobs?limit=100")["items"]
             return [job["status"] for job in jobs if job["status"] in {"succeeded", "failed"}]
 
-        wait_until(lambda: {"succeeded", "failed"} <= set(ended()), "sample jobs have ended", within_s=90)
+        wait_until(lambda: {"succeeded", "failed"} <= set(ended()), "sample jobs have ended", within_s=120)
         assert process.stop() == 0
