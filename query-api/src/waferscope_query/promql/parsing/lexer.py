@@ -28,7 +28,7 @@ _OUTSIDE = re.compile(
     rf"""(?:{_COMMON}
 | (?P<number>(?:[0-9]|\.[0-9])(?:0?[xX])?[0-9a-zA-Z_.]*(?:(?<=[eE])[+-][0-9_]+)?(?:(?<=[pP])[+-][0-9]+)?[0-9a-zA-Z_.]*)
 | (?P<word>[a-zA-Z_:][a-zA-Z0-9_:]*)
-| (?P<symbol>==|!=|<=|>=|[-+*/%^<>=@,(){{\[\]]))""",
+| (?P<symbol>==|!=|<=|>=|=(?!~)|[-+*/%^<>@,(){{\[\]]))""",
     re.VERBOSE,
 )
 _BRACES = re.compile(rf"(?:{_COMMON}| (?P<word>[a-zA-Z_][a-zA-Z0-9_]*) | (?P<symbol>=~|!~|!=|=|,|\}}))", re.VERBOSE)

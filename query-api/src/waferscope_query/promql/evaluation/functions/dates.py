@@ -64,13 +64,13 @@ _PARTS: dict[str, Callable[[Seconds], Seconds]] = {
     "year": lambda seconds: _date(seconds)[0],
 }
 _END_OF_TIME = 2.0**63
-_BEGINNING_OF_TIME = -(2**63)  # what Go makes of a float that is no int64
+_OUT_OF_TIME = 2**63 - 1  # where Go's time arrives with a float that is no int64
 
 
 def _part(node: Call, context: Context) -> Vector:
     vector = context.vector(node.args[0]) if node.args else as_vector(context.times / 1000, context)
     known = np.abs(vector.values) < _END_OF_TIME  # NaN is not
-    seconds = np.where(known, np.where(known, vector.values, 0).astype(np.int64), _BEGINNING_OF_TIME)
+    seconds = np.where(known, np.where(known, vector.values, 0).astype(np.int64), _OUT_OF_TIME)
     return replace(vector, values=_PARTS[node.function](seconds).astype(np.float64)).nameless()
 
 

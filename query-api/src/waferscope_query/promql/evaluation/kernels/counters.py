@@ -35,13 +35,18 @@ def extrapolated(
     for i in range(first, last):
         low = high = offsets[i]
         end = offsets[i + 1]
+        searched, reset = low + 1, low  # the newest reset found so far: windows without one are not searched again
         for j in range(len(times)):
             low = advance(ts, low, end, times[j] - width)
             high = advance(ts, max(low, high), end, times[j])
             if high - low < 2:  # noqa: PLR2004, a change takes two samples
                 continue
+            while searched < high:
+                if values[searched] < values[searched - 1]:
+                    reset = searched
+                searched += 1
             change = values[high - 1] - values[low]
-            if counter:
+            if counter and reset > low:
                 for k in range(low + 1, high):
                     if values[k] < values[k - 1]:
                         change += values[k - 1]

@@ -1,0 +1,130 @@
+"""The language of the case files: `load` gives samples, `eval` asks and states the answer.
+
+    load 1m
+      x{a="b"} 0+10x4 _ stale        five samples 0 to 40, a gap, the end of the series
+
+    eval instant at 4m sum(x)
+      {} 40
+
+    eval range from 0 to 2m step 1m x > 5
+      x{a="b"} _ 10 20
+
+    eval instant at 4m x +
+      fail 1:4: parse error: unexpected end of input
+
+A line of its own with `note …` states a warning or info. Each `load` starts anew.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from waferscope_query.promql.labels import METRIC_NAME
+from waferscope_query.promql.memory import MemorySource
+from waferscope_query.promql.parsing.cursor import Cursor
+from waferscope_query.promql.parsing.literals import read_duration_ms
+from waferscope_query.promql.parsing.selectors import parse_matchers
+from waferscope_query.promql.source import STALE_BITS
+
+STALE = struct.unpack("<d", struct.pack("<Q", STALE_BITS))[0]
+_EVAL = re.compile(r"eval (?:instant at (\S+)|range from (\S+) to (\S+) step (\S+)) (.+)")
+_REPEATED = re.compile(r"(\S+?)(?:([+-][0-9.]+))?x([0-9]+)")
+_SERIES = re.compile(r"([a-zA-Z_:][\w:]*)?(\{[^}]*\})?\s+(.+)")
+
+Labels = dict[str, str]
+
+
+@dataclass(slots=True)
+class Case:
+    """One question: times in ms (step None for an instant query) and the stated answer, None for an absent value."""
+
+    source: MemorySource
+    line: int
+    expression: str
+    start_ms: int
+    end_ms: int
+    step_ms: int | None
+    series: list[tuple[Labels, list[float | None]]] = field(default_factory=list)
+    failure: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def read_cases(path: Path) -> list[Case]:
+    """Read a case file."""
+    cases: list[Case] = []
+    loaded: list[tuple[Labels, list[int], list[float]]] = []
+    interval, source = 0, MemorySource([])
+    for number, raw in enumerate(path.read_text().splitlines(), 1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("load "):
+            loaded, interval = [], _time(line.removeprefix("load "))
+        elif match := _EVAL.fullmatch(line):
+            if loaded:
+                source, loaded = MemorySource(loaded), []
+            cases.append(_case(source, number, match))
+        elif interval and (not cases or cases[-1].line < _last_load(path, number)):
+            labels, values = _series(line)
+            kept = [(index * interval, value) for index, value in enumerate(values) if value is not None]
+            loaded.append((labels, [ts for ts, _ in kept], [value for _, value in kept]))
+        elif line.startswith("fail "):
+            cases[-1].failure = line.removeprefix("fail ")
+        elif line.startswith("note "):
+            cases[-1].notes.append(line.removeprefix("note "))
+        else:
+            cases[-1].series.append(_series(line))
+    return cases
+
+
+def _last_load(path: Path, before: int) -> int:
+    lines = path.read_text().splitlines()[:before]
+    return max(number for number, line in enumerate(lines, 1) if line.startswith("load "))
+
+
+def _case(source: MemorySource, line: int, match: re.Match[str]) -> Case:
+    at, start, end, step, expression = match.groups()
+    if at is not None:
+        return Case(source, line, expression, _time(at), _time(at), None)
+    return Case(source, line, expression, _time(start), _time(end), _time(step))
+
+
+def _time(text: str) -> int:
+    return 0 if text == "0" else read_duration_ms(text)
+
+
+def _series(line: str) -> tuple[Labels, list[float | None]]:
+    match = _SERIES.fullmatch(line)
+    assert match, line
+    name, braces, values = match.groups()
+    labels = {m.name: m.value for m in parse_matchers(Cursor(braces))} if braces else {}
+    if name:
+        labels[METRIC_NAME] = name
+    return labels, [value for word in values.split() for value in _values(word)]
+
+
+def _values(word: str) -> list[float | None]:
+    if word == "_":
+        return [None]
+    if word == "stale":
+        return [STALE]
+    repeated = _REPEATED.fullmatch(word)
+    if repeated is None:
+        return [float(word)]
+    first, increment, times = repeated.groups()
+    if first == "_":
+        return [None] * int(times)
+    return [float(first) + index * float(increment or 0) for index in range(int(times) + 1)]
+
+
+def same(wanted: float | None, got: float | None) -> bool:
+    """Whether two values agree, absent ones included."""
+    if wanted is None or got is None:
+        return wanted is got
+    if math.isnan(wanted) or math.isnan(got):
+        return math.isnan(wanted) and math.isnan(got)
+    return wanted == got or math.isclose(wanted, got, rel_tol=1e-9)

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from waferscope_query.promql import evaluate, evaluate_instant
+from waferscope_query.promql.memory import MemorySource
+from waferscope_query.promql.render import _texts, render
+from waferscope_query.promql.text import json_float_text
+
+SOURCE = MemorySource([
+    ({"__name__": "b", "x": '"\\é\n'}, [1000, 2500], [1.0, math.nan]),
+    ({"__name__": "b", "a": "1"}, [1000], [-math.inf]),
+])  # fmt: skip
+
+
+async def test_a_vector_carries_one_value_per_series() -> None:
+    answer = await evaluate_instant('b{a="1"}', SOURCE, 1.5)
+    assert render(answer) == (
+        b'{"resultType":"vector","result":[{"metric":{"__name__":"b","a":"1"},"value":[1.500,"-Inf"]}]}'
+    )
+
+
+async def test_a_matrix_is_sorted_by_labels_and_skips_absent_steps() -> None:
+    rendered = orjson.loads(render(await evaluate("b", SOURCE, 0, 3, 1.25)))
+    assert rendered == {
+        "resultType": "matrix",
+        "result": [
+            {"metric": {"__name__": "b", "a": "1"}, "values": [[1.25, "-Inf"], [2.5, "-Inf"]]},
+            {"metric": {"__name__": "b", "x": '"\\é\n'}, "values": [[1.25, "1"], [2.5, "NaN"]]},
+        ],
+    }
+
+
+async def test_scalars_and_strings_carry_the_time_asked_for() -> None:
+    assert render(await evaluate_instant("1e21", SOURCE, -1.5)) == (
+        b'{"resultType":"scalar","result":[-1.500,"1e+21"]}'
+    )
+    assert render(await evaluate_instant('"a\\"b"', SOURCE, 7)) == b'{"resultType":"string","result":[7,"a\\"b"]}'
+    assert render(await evaluate("time()", SOURCE, 1, 2, 1)) == (
+        b'{"resultType":"matrix","result":[{"metric":{},"values":[[1,"1"],[2,"2"]]}]}'
+    )
+
+
+async def test_an_empty_answer_is_an_empty_list() -> None:
+    assert render(await evaluate("nothing", SOURCE, 1, 2, 1)) == b'{"resultType":"matrix","result":[]}'
+    assert render(await evaluate_instant("nothing", SOURCE, 1)) == b'{"resultType":"vector","result":[]}'
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1.0, "1"),
+        (-0.0, "-0"),
+        (1e16, "10000000000000000"),
+        (1e21, "1e+21"),
+        (1.5e-7, "1.5e-07"),
+        (1e-6, "0.000001"),
+        (123456.789, "123456.789"),
+        (5e-324, "5e-324"),
+        (math.inf, "+Inf"),
+        (0.1 + 0.2, "0.30000000000000004"),
+    ],
+)
+def test_floats_are_written_as_go_writes_them(value: float, text: str) -> None:
+    assert json_float_text(value) == text
+
+
+@given(st.lists(st.floats(), min_size=1, max_size=50))
+def test_writing_many_floats_at_once_equals_writing_each(values: list[float]) -> None:
+    assert _texts(np.array(values)) == [json_float_text(value).encode() for value in values]
