@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from waferscope import semconv
 from waferscope._internal import guard, runtime
-from waferscope._internal.identity import AttributeValue, Identity
+from waferscope._internal.identity import UNKNOWN, AttributeValue, Identity
 from waferscope._internal.job import Job
 from waferscope._internal.settings import load
 
@@ -65,7 +65,7 @@ def job(
     Returns:
         The job; it begins when it is entered.
     """
-    identity = Identity.of("", {})
+    identity = UNKNOWN
     with guard.ARGUMENTS:
         known = {
             semconv.WAFER_LOT_ID: lot,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from waferscope import semconv
 
 Scalar = str | bool | int | float
 AttributeValue = Scalar | Sequence[str] | Sequence[bool] | Sequence[int] | Sequence[float]
 
+_ON_METRICS = {semconv.WAFER_EQUIPMENT_ID, semconv.WAFER_RECIPE_ID}
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+
+class Identity(NamedTuple):
     """What the author said of a job, ready to be sent.
 
     Attributes:
@@ -38,16 +39,15 @@ class Identity:
             The identity, its ids turned to text.
         """
         name = str(name)
-        ids = {key: str(value) for key, value in known.items() if value is not None}
-        own_known = {key: value for key, value in (own or {}).items() if value is not None}
-        on_metrics = tuple(
-            (key, ids[key]) for key in (semconv.WAFER_EQUIPMENT_ID, semconv.WAFER_RECIPE_ID) if key in ids
-        )
-        return cls(
-            name,
-            {**own_known, **ids, semconv.WAFER_JOB_NAME: name},
-            ((semconv.WAFER_JOB_NAME, name), *on_metrics),
-        )
+        on_metrics = [(semconv.WAFER_JOB_NAME, name)]
+        attributes = {key: value for key, value in own.items() if value is not None} if own else {}
+        for key, value in known.items():
+            if value is not None:
+                attributes[key] = text = str(value)
+                if key in _ON_METRICS:
+                    on_metrics.append((key, text))
+        attributes[semconv.WAFER_JOB_NAME] = name
+        return cls(name, attributes, tuple(on_metrics))
 
     def on_events(self, job_id: str, attempt: int, parent_id: str | None) -> dict[str, AttributeValue]:
         """Give the attributes of one run's events and span."""
@@ -55,3 +55,6 @@ class Identity:
         if parent_id is not None:
             said[semconv.WAFER_JOB_PARENT_ID] = parent_id
         return said
+
+
+UNKNOWN = Identity.of("", {})

@@ -29,6 +29,9 @@ def new_job_id() -> str:
     Returns:
         The canonical 36 characters.
     """
-    milliseconds = time_ns() // 1_000_000
-    value = f"{milliseconds:012x}7{_random.getrandbits(12):03x}{1 << 63 | _random.getrandbits(62):016x}"
-    return f"{value[:8]}-{value[8:12]}-{value[12:16]}-{value[16:20]}-{value[20:]}"
+    now = time_ns() // 1_000_000
+    random = _random.getrandbits(74)
+    return (
+        f"{now >> 16:08x}-{now & 0xFFFF:04x}-7{random & 0xFFF:03x}"
+        f"-{0x8000 | random >> 60:04x}-{random >> 12 & 0xFFFF_FFFF_FFFF:012x}"
+    )

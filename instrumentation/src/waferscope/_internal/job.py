@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import threading
 from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from waferscope import semconv
 from waferscope._internal import events, guard, ids, outcome, report, span
 from waferscope._internal import runtime as runtimes
 from waferscope._internal.decorator import Observed
-from waferscope._internal.identity import AttributeValue, Identity
+from waferscope._internal.identity import UNKNOWN, AttributeValue, Identity
 from waferscope._internal.step import Step
 from waferscope._internal.usage import Consumption, Usage, read
 
@@ -40,7 +39,7 @@ class Job(Observed):
     """
 
     __slots__ = (
-        "_began", "_context", "_ended", "_given_id", "_identity", "_lock", "_peak", "_pid", "_progress", "_runtime",
+        "_began", "_context", "_ended", "_given_id", "_identity", "_peak", "_pid", "_progress", "_runtime",
         "_said", "_sequence", "_span", "_start_ns", "_step_numbers", "_steps", "_substrates", "_token", "_used",
         "attempt", "id", "on_steps",
     )  # fmt: skip
@@ -51,7 +50,6 @@ class Job(Observed):
         self.on_steps: dict[str, AttributeValue] = {}
         self._identity = identity
         self._given_id = given_id
-        self._lock = threading.Lock()
         self._runtime: Runtime | None = None
         self._token: Token[Context] | None = None
         self._context: Context | None = None
@@ -59,7 +57,8 @@ class Job(Observed):
         self._said: dict[str, AttributeValue] = {}
         self._used = Usage()
         self._start_ns: int | None = None
-        self._pid = self._sequence = self._began = self._peak = self._substrates = 0
+        self._pid = self._sequence = self._began = self._peak = 0
+        self._substrates: list[int] = []
         self._ended = False
         self._steps: list[Step] = []
         self._step_numbers = itertools.count()
@@ -98,8 +97,8 @@ class Job(Observed):
         Args:
             substrates: How many more.
         """
-        with guard.ARGUMENTS, self._lock:
-            self._substrates += int(substrates)
+        with guard.ARGUMENTS:
+            self._substrates.append(int(substrates))  # atomic, unlike +=
 
     def again(self) -> Job:
         """Make a job of the same identity, not yet begun."""
@@ -145,7 +144,10 @@ class Job(Observed):
         Args:
             memory: Resident set now, bytes.
         """
-        with self._lock:
+        runtime = self._runtime
+        if runtime is None:
+            return
+        with runtime.lock:
             if not self._ended:
                 self._emit(events.HEARTBEAT, self._elapsed_ns(), self._state(self._consumed(memory)))
 
@@ -186,8 +188,10 @@ class Job(Observed):
 
     def _end(self, how: Outcome, error: BaseException | None) -> None:
         runtime, own_span = self._runtime, self._span
-        with self._lock:
-            if self._ended or runtime is None or own_span is None:
+        if runtime is None or own_span is None:
+            return
+        with runtime.lock:
+            if self._ended:
                 return
             self._ended = True
         runtime.active.pop(id(self), None)
@@ -202,7 +206,12 @@ class Job(Observed):
         span.end(own_span, how, error, self._start_ns, elapsed_ns)
         with guard.METRIC:
             report.record(
-                runtime.meter, self._identity, how, elapsed_ns / 1e9, consumed=consumed, substrates=self._substrates
+                runtime.meter,
+                self._identity,
+                how,
+                elapsed_ns / 1e9,
+                consumed=consumed,
+                substrates=sum(self._substrates),
             )
 
     def _attach(self) -> None:
@@ -247,7 +256,7 @@ class Job(Observed):
         return state
 
 
-_NO_JOB = Job(Identity.of("", {}))
+_NO_JOB = Job(UNKNOWN)
 
 
 def enclosing() -> Job | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import concurrent.futures.thread  # noqa: F401 - its fork hooks must be registered before ours may wait for an import of it
 import os
 import sys
 import threading
@@ -35,6 +36,7 @@ class Runtime:
         logger: Emits the events.
         meter: Adds up the metrics.
         memory: The process's resident set.
+        lock: Held while a job emits a heartbeat or ends, so that none follows its end.
         active: Jobs begun in this process and not yet ended, by `id()`.
     """
 
@@ -54,6 +56,7 @@ class Runtime:
         self.logger: Logger = self._events.source
         self.meter = Meter()
         self.memory = Memory()
+        self.lock = threading.Lock()
         self.active: dict[int, Job] = {}
         self._to_sdk = partial(points.to_sdk, resource=resource.for_metrics(self._traces.resource), scope=scope)
         self._deliveries = (
@@ -101,6 +104,7 @@ class Runtime:
         """Begin anew in the child of a fork: no threads, no jobs, nothing recorded; the copies are the parent's."""
         self.started = False
         self._start_lock = threading.Lock()
+        self.lock = threading.Lock()
         self.active = {}
         self.meter.restart()
         self.memory = Memory()
@@ -129,13 +133,17 @@ class Runtime:
         self._traces.flush()
 
 
+_FORK_PATIENCE = 30.0  # s
+
+
 class _Process:
     """This process's pipeline. `None` in a disabled wrapper, or when it could not be made."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.configured = False
         self.runtime: Runtime | None = None
+        self._held = False
 
     def configure(self, settings: Settings) -> None:
         """Make the pipeline, in the place of one made before."""
@@ -158,10 +166,21 @@ class _Process:
                 self.runtime = Runtime(settings)
         self.configured = True
 
-    def after_fork(self) -> None:
-        """Make the copy in a forked child fit for use."""
+    def before_fork(self) -> None:
+        """Let a pipeline that is being made be finished: the child would inherit its half-done imports, locked."""
         with guard.FORK:
-            self.lock = threading.Lock()
+            self._held = self.lock.acquire(timeout=_FORK_PATIENCE)
+
+    def after_fork_in_parent(self) -> None:
+        """Go on as before."""
+        with guard.FORK:
+            if self._held:
+                self.lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Make the copy fit for use."""
+        with guard.FORK:
+            self.lock = threading.RLock()
             ids.reseed()
             for boundary in guard.BOUNDARIES:
                 boundary.reset()
@@ -171,7 +190,11 @@ class _Process:
 
 _process = _Process()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_process.after_fork)
+    os.register_at_fork(
+        before=_process.before_fork,
+        after_in_parent=_process.after_fork_in_parent,
+        after_in_child=_process.after_fork_in_child,
+    )
 
 
 def configure(settings: Settings) -> None:

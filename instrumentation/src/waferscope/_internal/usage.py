@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from time import monotonic
+from typing import NamedTuple
 
 from waferscope._internal import guard
 
@@ -16,8 +16,7 @@ _PEAK_UNIT = 1 if sys.platform == "darwin" else 1024  # getrusage(2): ru_maxrss 
 _FRESH = 0.1  # s: a resident set read this recently is good enough; reading costs as much as half a span
 
 
-@dataclass(slots=True)
-class Usage:
+class Usage(NamedTuple):
     """What the process has used so far.
 
     Attributes:
@@ -45,8 +44,7 @@ class Usage:
         return Consumption(self.user - before.user, self.system - before.system, memory, max(peak, memory))
 
 
-@dataclass(frozen=True, slots=True)
-class Consumption:
+class Consumption(NamedTuple):
     """What the process has used while a job ran.
 
     Attributes:

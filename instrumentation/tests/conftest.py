@@ -1,0 +1,238 @@
+"""What the wrapper's tests share: telemetry kept in memory, a real OTLP receiver, real processes."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry._logs import set_logger_provider
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+import waferscope
+from waferscope._internal import guard, runtime
+from waferscope._internal.metrics import State
+
+MESSAGES = {
+    "/v1/traces": ExportTraceServiceRequest,
+    "/v1/logs": ExportLogsServiceRequest,
+    "/v1/metrics": ExportMetricsServiceRequest,
+}
+
+
+def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """Poll until the condition holds; fail after the deadline."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.01)
+    return value
+
+
+@pytest.fixture(name="until")
+def _until() -> Callable[..., Any]:
+    return until
+
+
+def plain(attributes: Any) -> dict[str, Any]:
+    """Turn protobuf attributes into a dict."""
+    return {item.key: getattr(item.value, item.value.WhichOneof("value")) for item in attributes}
+
+
+class Memory:
+    """Telemetry of this process, kept by the host's SDK; metrics as the meter holds them."""
+
+    def __init__(self, spans: InMemorySpanExporter, records: InMemoryLogRecordExporter) -> None:
+        self._spans = spans
+        self._records = records
+
+    def clear(self) -> None:
+        self._spans.clear()
+        self._records.clear()
+        self.metrics()
+
+    def spans(self) -> list[ReadableSpan]:
+        return list(self._spans.get_finished_spans())
+
+    def records(self) -> list[ReadableLogRecord]:
+        return list(self._records.get_finished_logs())
+
+    def events(self) -> list[tuple[str, dict[str, Any]]]:
+        return [(item.log_record.event_name or "", dict(item.log_record.attributes or {})) for item in self.records()]
+
+    def metrics(self) -> dict[str, dict[frozenset[Any], State]]:
+        current = runtime.current()
+        delta = current.meter.take() if current else None
+        return {
+            item.metric.name: {frozenset(attributes): state for attributes, state in item.states.items()}
+            for item in (delta.metrics if delta else ())
+        }
+
+
+@pytest.fixture(scope="session")
+def _host_sdk() -> Memory:
+    spans, records = InMemorySpanExporter(), InMemoryLogRecordExporter()
+    tracers = TracerProvider(shutdown_on_exit=False)
+    tracers.add_span_processor(SimpleSpanProcessor(spans))
+    trace.set_tracer_provider(tracers)
+    loggers = LoggerProvider(shutdown_on_exit=False)
+    loggers.add_log_record_processor(SimpleLogRecordProcessor(records))
+    set_logger_provider(loggers)
+    return Memory(spans, records)
+
+
+@pytest.fixture
+def telemetry(_host_sdk: Memory, monkeypatch: pytest.MonkeyPatch) -> Memory:
+    """A configured wrapper on a host SDK that keeps all in memory."""
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    monkeypatch.setenv("WAFERSCOPE_HEARTBEAT_INTERVAL", "3600")
+    for boundary in guard.BOUNDARIES:
+        boundary.reset()
+    waferscope.configure(site="fab1", service="tests")
+    _host_sdk.clear()
+    return _host_sdk
+
+
+@dataclass
+class Receiver:
+    """A loopback OTLP/HTTP receiver; answers with `status`, after `delay` seconds."""
+
+    url: str
+    bodies: list[tuple[str, bytes]]
+    status: int = 200
+    delay: float = 0.0
+
+    def messages(self, path: str) -> list[Any]:
+        return [MESSAGES[path].FromString(body) for where, body in list(self.bodies) if where == path]
+
+    def events(self) -> list[tuple[str, dict[str, Any]]]:
+        return [
+            (record.event_name, plain(record.attributes))
+            for message in self.messages("/v1/logs")
+            for resource in message.resource_logs
+            for scope in resource.scope_logs
+            for record in scope.log_records
+        ]
+
+    def spans(self) -> list[Any]:
+        return [
+            span
+            for message in self.messages("/v1/traces")
+            for resource in message.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+    def points(self, metric: str) -> list[Any]:
+        return [
+            point
+            for message in self.messages("/v1/metrics")
+            for resource in message.resource_metrics
+            for scope in resource.scope_metrics
+            for item in scope.metrics
+            if item.name == metric
+            for point in getattr(item, item.WhichOneof("data")).data_points
+        ]
+
+    def resources(self, path: str) -> list[dict[str, Any]]:
+        field = {"/v1/traces": "resource_spans", "/v1/logs": "resource_logs", "/v1/metrics": "resource_metrics"}[path]
+        return [plain(item.resource.attributes) for message in self.messages(path) for item in getattr(message, field)]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A running receiver."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            time.sleep(found.delay)
+            if self.headers.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
+            if found.status == 200:
+                found.bodies.append((self.path, body))
+            self.send_response(found.status)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    found = Receiver(f"http://127.0.0.1:{server.server_port}", [])
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield found
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start a Python process with a script; what still runs at the end of the test is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(script: str, **env: str) -> subprocess.Popen[str]:
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "WAFERSCOPE_"))}
+        process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(script)],
+            env={**clean, **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A process that has ended."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+
+@pytest.fixture
+def run(start: Start) -> Callable[..., Ended]:
+    """Run a Python process with a script to its end."""
+
+    def finish(script: str, **env: str) -> Ended:
+        began = time.monotonic()
+        process = start(script, **env)
+        out, err = process.communicate(timeout=60)
+        return Ended(process.returncode, out, err, time.monotonic() - began)
+
+    return finish
