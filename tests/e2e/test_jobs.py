@@ -95,10 +95,8 @@ RESULTS = {"succeeded": "success", "failed": "failure"}
 def ran(fab: Fab) -> Fab:
     """Run all sample jobs, and wait until the site knows how they ended and holds their metrics."""
     with contextlib.ExitStack() as stack:
-        processes = {
-            sample: stack.enter_context(fab.start(EXAMPLES / sample.script, *sample.arguments)) for sample in SAMPLES
-        }
-        for sample, process in processes.items():
+        processes = [stack.enter_context(fab.start(EXAMPLES / each.script, *each.arguments)) for each in SAMPLES]
+        for sample, process in zip(SAMPLES, processes, strict=True):
             assert process.wait_exit(within_s=90) == sample.exit_code, process.report()
             assert sample.says in process.stdout + process.stderr
     names = "|".join(sample.name for sample in SAMPLES)
