@@ -46,16 +46,18 @@ async def enter_hours(conn: PoolConnectionProxy, batch_ids: NDArray[np.int64], t
     """
     if not len(times):
         return
-    keys = np.stack((batch_ids, times // _HOUR_MS))
-    unique, inverse, counts = np.unique(keys, axis=1, return_inverse=True, return_counts=True)
+    hours = times // _HOUR_MS
+    first = int(hours.min())
+    span = int(hours.max()) - first + 1
+    unique, inverse, counts = np.unique(batch_ids * span + (hours - first), return_inverse=True, return_counts=True)
     lowest = np.full(len(counts), np.iinfo(np.int64).max)
     highest = np.zeros(len(counts), np.int64)
-    np.minimum.at(lowest, inverse.ravel(), times)
-    np.maximum.at(highest, inverse.ravel(), times)
+    np.minimum.at(lowest, inverse, times)
+    np.maximum.at(highest, inverse, times)
     await conn.execute(
         _SQL["insert_hours"],
-        unique[0].tolist(),
-        [instant(hour * _HOUR_MS * 1_000_000) for hour in unique[1].tolist()],
+        (unique // span).tolist(),
+        [instant((first + hour) * _HOUR_MS * 1_000_000) for hour in (unique % span).tolist()],
         [instant(time * 1_000_000) for time in lowest.tolist()],
         [instant(time * 1_000_000) for time in highest.tolist()],
         counts.tolist(),
