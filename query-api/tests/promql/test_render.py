@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from waferscope_query.promql import evaluate, evaluate_instant
 from waferscope_query.promql.memory import MemorySource
-from waferscope_query.promql.render import _texts, render
+from waferscope_query.promql.render import _points, render
 from waferscope_query.promql.text import json_float_text
 
 SOURCE = MemorySource([
@@ -73,4 +73,6 @@ def test_floats_are_written_as_go_writes_them(value: float, text: str) -> None:
 
 @given(st.lists(st.floats(), min_size=1, max_size=50))
 def test_writing_many_floats_at_once_equals_writing_each(values: list[float]) -> None:
-    assert _texts(np.array(values)) == [json_float_text(value).encode() for value in values]
+    offsets, which = np.array([0, 1, len(values)]), np.arange(len(values))
+    wanted = [b'[%d,"%s"]' % (k, json_float_text(value).encode()) for k, value in enumerate(values)]
+    assert _points(offsets, which * 1000, which, np.array(values)) == [wanted[0], b",".join(wanted[1:])]

@@ -1,7 +1,7 @@
 """Stage 5, render: an answer as the `data` of Prometheus's JSON.
 
-The numbers are written by orjson as one array, which is many times faster than text by text; what it writes another
-way than Go (integers with `.0`, exponents, NaN and infinities) is put right afterwards.
+The numbers are written by orjson as one array, which is many times faster than text by text, and put between their
+timestamps by a kernel; what orjson writes another way than Go (`.0`, exponents, NaN, infinities) is put right there.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from waferscope_query.promql.evaluation.kernels import writing
 from waferscope_query.promql.evaluation.run import Answer
 from waferscope_query.promql.evaluation.values import Scalar, String, Vector
 from waferscope_query.promql.labels import LabelFrame
@@ -19,7 +20,6 @@ from waferscope_query.promql.source import Samples
 from waferscope_query.promql.text import json_float_text
 
 _PLAIN_FROM, _PLAIN_BELOW = 1e-4, 1e15  # within these orjson writes no exponent
-_BETWEEN = b'"],'
 
 
 def render(answer: Answer) -> bytes:
@@ -30,43 +30,40 @@ def render(answer: Answer) -> bytes:
     if isinstance(value, Scalar):
         return _scalar(value, answer)
     if isinstance(value, Samples):
-        return _matrix(value)
+        times, which = np.unique(value.ts, return_inverse=True)
+        return _matrix(value.labels, _points(value.offsets, times, which, value.values))
     if answer.instant:
         return _instant(value, answer.times)
-    return _matrix(_as_samples(value, answer.times))
+    offsets = np.concatenate([[0], np.cumsum(value.present.sum(axis=1))])
+    which = np.nonzero(value.present)[1]
+    return _matrix(value.labels, _points(offsets, answer.times, which, value.values[value.present]))
 
 
 def _scalar(value: Scalar, answer: Answer) -> bytes:
     if not answer.instant:
-        offsets = np.array([0, len(answer.times)])
-        return _result(b"matrix", [b'{"metric":{},"values":[%s]}' % _points(offsets, answer.times, value.values)[0]])
-    text = _texts(value.values)[0]
+        which = np.arange(len(answer.times))
+        points = _points(np.array([0, len(which)]), answer.times, which, value.values)
+        return _result(b"matrix", [b'{"metric":{},"values":[%s]}' % points[0]])
+    text = json_float_text(float(value.values[0])).encode()
     return b'{"resultType":"scalar","result":[%s,"%s"]}' % (_seconds(answer.times)[0], text)
 
 
 def _instant(vector: Vector, times: NDArray[np.int64]) -> bytes:
     time = _seconds(times)[0]
-    rows = zip(_metrics(vector.labels), _texts(vector.values[:, 0]), strict=True)
+    texts = [json_float_text(value).encode() for value in vector.values[:, 0].tolist()]
+    rows = zip(_metrics(vector.labels), texts, strict=True)
     return _result(b"vector", [b'{"metric":%s,"value":[%s,"%s"]}' % (metric, time, text) for metric, text in rows])
 
 
-def _matrix(samples: Samples) -> bytes:
-    points = _points(samples.offsets, samples.ts, samples.values)
-    metrics = _metrics(samples.labels)
+def _matrix(labels: LabelFrame, points: list[bytes]) -> bytes:
+    metrics = _metrics(labels)
     return _result(
-        b"matrix",
-        [b'{"metric":%s,"values":[%s]}' % (metrics[row], points[row]) for row in _sorted_rows(samples.labels)],
+        b"matrix", [b'{"metric":%s,"values":[%s]}' % (metrics[row], points[row]) for row in _sorted_rows(labels)]
     )
 
 
 def _result(kind: bytes, items: list[bytes]) -> bytes:
     return b'{"resultType":"%s","result":[%s]}' % (kind, b",".join(items))
-
-
-def _as_samples(vector: Vector, times: NDArray[np.int64]) -> Samples:
-    offsets = np.concatenate([[0], np.cumsum(vector.present.sum(axis=1))]).astype(np.int64)
-    ts = np.broadcast_to(times, vector.present.shape)[vector.present]
-    return Samples(vector.labels, offsets, ts, vector.values[vector.present])
 
 
 def _metrics(labels: LabelFrame) -> list[bytes]:
@@ -80,15 +77,35 @@ def _sorted_rows(labels: LabelFrame) -> list[int]:
     return sorted(range(len(keys)), key=keys.__getitem__)
 
 
-def _points(offsets: NDArray[np.int64], ts: NDArray[np.int64], values: NDArray[np.float64]) -> list[bytes]:
-    """The samples of each series as `[time,"value"],…`."""
-    distinct, which = np.unique(ts, return_inverse=True)
-    heads = np.array([_BETWEEN + b"[" + time + b',"' for time in _seconds(distinct)], object)
-    pieces = np.empty(2 * len(ts), object)
-    pieces[0::2] = heads[which]
-    pieces[1::2] = _texts(values)
-    series = [b"".join(pieces[2 * first : 2 * last].tolist()) for first, last in pairwise(offsets.tolist())]
-    return [text[len(_BETWEEN) :] + b'"]' for text in series]
+def _points(
+    offsets: NDArray[np.int64], times: NDArray[np.int64], which: NDArray[np.int64], values: NDArray[np.float64]
+) -> list[bytes]:
+    """The points of each series as `[time,"value"],…`; point k lies at times[which[k]]."""
+    if not len(values):
+        return [b""] * (len(offsets) - 1)
+    numbers = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1] + b","
+    size = np.abs(values)
+    special = ~((size == 0) | ((size >= _PLAIN_FROM) & (size < _PLAIN_BELOW)))
+    texts, text_ends = _joined([json_float_text(value).encode() for value in values[special].tolist()])
+    heads, head_ends = _joined([b'[%s,"' % time for time in _seconds(times)])
+    longest = int(np.diff(head_ends, prepend=0).max()) + 3
+    out = np.empty(len(numbers) + len(texts) + longest * len(values), np.uint8)
+    bounds = np.zeros(len(offsets), np.int64)
+    writing.points(
+        _bytes(numbers), special, texts, text_ends, heads, head_ends, which.astype(np.int64), offsets.astype(np.int64),
+        out, bounds,
+    )  # fmt: skip
+    written = out.tobytes()
+    return [written[first : last - 1] for first, last in pairwise(bounds.tolist())]
+
+
+def _joined(texts: list[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Texts one after the other, and where each ends."""
+    return _bytes(b"".join(texts)), np.cumsum([len(text) for text in texts], dtype=np.int64)
+
+
+def _bytes(text: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(text, np.uint8)
 
 
 def _seconds(ts: NDArray[np.int64]) -> list[bytes]:
@@ -100,16 +117,3 @@ def _second(time_ms: int) -> bytes:
     whole, rest = divmod(abs(time_ms), 1000)
     sign = b"-" if time_ms < 0 else b""
     return b"%s%d.%03d" % (sign, whole, rest) if rest else b"%s%d" % (sign, whole)
-
-
-def _texts(values: NDArray[np.float64]) -> list[bytes]:
-    """Each value as Go writes it."""
-    if not len(values):
-        return []
-    dumped = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
-    texts = (dumped[1:-1] + b",").replace(b".0,", b",")[:-1].split(b",")
-    size = np.abs(values)
-    plain = (size == 0) | ((size >= _PLAIN_FROM) & (size < _PLAIN_BELOW))
-    for index in np.flatnonzero(~plain).tolist():
-        texts[index] = json_float_text(float(values[index])).encode()
-    return texts
