@@ -18,7 +18,7 @@ SERVICES: dict[str, dict[str, Any]] = SITE["services"]
 ENDS_BY_ITSELF = {"migrate"}
 
 
-@pytest.mark.parametrize("name", SERVICES.keys() - ENDS_BY_ITSELF)
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - ENDS_BY_ITSELF))
 def test_every_service_that_stays_has_a_health_check_and_is_restarted(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
     assert SERVICES[name]["restart"] == "unless-stopped"
