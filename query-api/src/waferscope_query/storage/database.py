@@ -61,7 +61,7 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[PoolConnectionProxy]:
-        """Lend a connection.
+        """Lend a connection; it ends when its borrower is canceled.
 
         Raises:
             StorageUnavailableError: The database isn't there, at the start or while the connection is used.
@@ -75,6 +75,9 @@ class Database:
             raise _unavailable(error) from error
         try:
             yield connection
+        except asyncio.CancelledError:
+            connection.terminate()  # asyncpg does not get a connection out of a COPY that was left
+            raise
         except _AWAY as error:
             raise _unavailable(error) from error
         except asyncpg.PostgresError as error:

@@ -1,6 +1,8 @@
 """Samples of stored series from the database, as arrays; what a cache of sealed blocks would stand in front of."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -37,6 +39,21 @@ def instant(ms: int) -> datetime:
     """Give the time of a timestamp in milliseconds, held within the years 1 to 9999."""
     seconds, rest = divmod(max(_MIN_MS, min(ms, _MAX_MS)), 1000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
+
+
+@asynccontextmanager
+async def one_snapshot(connection: PoolConnectionProxy) -> AsyncIterator[None]:
+    """Let all queries within see one state of the database."""
+    transaction = connection.transaction(isolation="repeatable_read", readonly=True)
+    await transaction.start()
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise  # the connection ends with it, see Database.connection; a rollback would wait for the rest of a COPY
+    except BaseException:
+        await transaction.rollback()
+        raise
+    await transaction.rollback()
 
 
 async def read_samples(connection: PoolConnectionProxy, series_ids: NDArray[np.int64], span: Span) -> Points:
@@ -77,11 +94,7 @@ async def _copy(connection: PoolConnectionProxy, name: str, series_ids: NDArray[
     async def keep(chunk: bytes) -> None:  # must not raise: asyncpg would wait for the rest of the answer forever
         chunks.append(chunk)
 
-    try:
-        status = await connection.copy_from_query(sql, output=keep, format="binary")
-    except asyncio.CancelledError:
-        connection.terminate()  # asyncpg does not get a connection out of a COPY that was left
-        raise
+    status = await connection.copy_from_query(sql, output=keep, format="binary")
     if int(status.removeprefix("COPY ")) > span.max_samples:
         raise TooManySamplesError
     return b"".join(chunks)

@@ -17,7 +17,7 @@ from waferscope_query.storage.classic import bucket_texts
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.follower import Follower
 from waferscope_query.storage.index import BUCKET_LABEL, Found, Part, SeriesIndex
-from waferscope_query.storage.reader import Span, instant, read_histograms, read_samples
+from waferscope_query.storage.reader import Span, instant, one_snapshot, read_histograms, read_samples
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_query")
@@ -91,7 +91,7 @@ class DatabaseSource:
         samples = {}
         async with self._database.connection() as connection, AsyncExitStack() as stack:
             if len(found) > 1 or any(rows.parts.any() and not rows.parts.all() for rows in found.values()):
-                await stack.enter_async_context(connection.transaction(isolation="repeatable_read", readonly=True))
+                await stack.enter_async_context(one_snapshot(connection))
             for selection, rows in found.items():
                 samples[selection] = await self._read_one(connection, selection, rows, max_samples)
                 max_samples -= len(samples[selection].ts)
