@@ -49,7 +49,10 @@ async def test_eleven_thousand_and_one_steps_are_allowed() -> None:
     assert answer.value.values.shape == (1, 11_001)
 
 
-@pytest.mark.parametrize(("expression", "limit"), [("x", 19), ("x", 99), ("sum_over_time(x[1h:1s])", 20_000)])
+@pytest.mark.parametrize(
+    ("expression", "limit"),
+    [("x", 19), ("x", 99), ("sum_over_time(x[1h:1s])", 20_000), ("sum_over_time(x[290y:1ms])", 50_000_000)],
+)
 async def test_a_query_holds_no_more_samples_than_allowed(expression: str, limit: int) -> None:
     with pytest.raises(TooManySamplesError):
         await evaluate(expression, SOURCE, 0, 9, 1, limits=Limits(max_samples=limit))

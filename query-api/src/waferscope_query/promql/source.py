@@ -74,6 +74,7 @@ class Source(Protocol):
         """Fetch all selections of a query, in their order, from one state of the storage.
 
         Series without samples in the range may be left out. Samples outside the range may be returned as well.
+        A range may lie beyond any calendar (`x @ 9e18`): such a selection is empty.
 
         Raises:
             TooManySamplesError: The selections together hold more than `max_samples` samples.

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.kernels import instant
 from waferscope_query.promql.evaluation.values import Vector, Windows
@@ -61,6 +62,8 @@ def subquery(node: Subquery, context: Context) -> Windows:
     """The inner expression, evaluated at its own steps, as samples."""
     ends = looked_up_times(node, context)
     inner_grid = subquery_grid(node, int(ends[0]), int(ends[-1]), context.limits)
+    if inner_grid.count > context.limits.max_samples:
+        raise TooManySamplesError
     inner = context.over(inner_grid)
     vector = context.visit(node.expr, inner)
     assert isinstance(vector, Vector)

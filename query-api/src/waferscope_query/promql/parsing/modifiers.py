@@ -9,6 +9,7 @@ from waferscope_query.promql.parsing.cursor import Cursor
 from waferscope_query.promql.parsing.literals import MAX_DURATION_MS
 from waferscope_query.promql.parsing.tree import Edge, Expr, MatrixSelector, Selecting, Subquery, VectorSelector
 
+_FARTHEST_MS = 2**61  # no sample lies there, and offsets and ranges can still be taken off it in 64 bits
 _DURATION = "number, duration, step(), or range()"
 _MISPLACED = "{} modifier must be preceded by an instant vector selector or range vector selector or a subquery"
 
@@ -86,4 +87,4 @@ def _timestamp_ms(cursor: Cursor, expr: Expr) -> int:
     seconds = cursor.number(token) * (-1 if sign and sign.kind == "-" else 1)
     if not math.isfinite(seconds) or abs(seconds) >= 2**63:
         raise cursor.error(expr.start, expr.end, f"timestamp out of bounds for @ modifier: {seconds:f}")
-    return round(seconds * 1000)
+    return max(-_FARTHEST_MS, min(_FARTHEST_MS, round(seconds * 1000)))
