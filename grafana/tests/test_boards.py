@@ -115,6 +115,13 @@ def test_panel_ids_and_query_names_are_unique(board: Board) -> None:
 
 
 @EACH_BOARD
+def test_variables_have_ids_of_their_own_and_standing_choices(board: Board) -> None:
+    variables = document(board)["templating"]["list"]
+    assert len({variable["id"] for variable in variables}) == len(variables)
+    assert all(variable["current"]["value"] for variable in variables)
+
+
+@EACH_BOARD
 def test_data_sources_are_chosen_by_variables_that_stand_at_the_provisioned_ones(board: Board) -> None:
     shown = document(board)
     offered = {entry["name"]: entry for entry in shown["templating"]["list"] if entry["type"] == "datasource"}

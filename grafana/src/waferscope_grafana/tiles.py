@@ -10,6 +10,7 @@ from grafana_foundation_sdk.models.common import BigValueColorMode, BigValueGrap
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, FieldColorModeId
 from grafana_foundation_sdk.models.units import Short
 
+from waferscope_grafana import palette
 from waferscope_grafana.queries import Sql
 from waferscope_grafana.sources import SQL
 
@@ -45,6 +46,7 @@ def tiles(title: str, description: str, query: Sql, figures: Iterable[Tile]) -> 
         .datasource(SQL.ref())
         .with_target(query)
         .unit(Short)
+        .thresholds(palette.steps(palette.NEUTRAL))  # an error must not look like success
         .color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS))
         .color_mode(BigValueColorMode.BACKGROUND)
         .graph_mode(BigValueGraphMode.NONE)

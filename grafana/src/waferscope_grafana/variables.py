@@ -11,6 +11,7 @@ def source_variable(source: Source) -> DatasourceVariable:
     """Return the choice of a data source; by its name it stands at the provisioned one in every Grafana."""
     return (
         DatasourceVariable(source.variable)
+        .id(source.variable)  # the SDK's default is the same for all, and Grafana 9.4 keeps one variable per id
         .label(source.label)
         .type(source.type)
         .current(VariableOption(selected=True, text=source.name, value=source.name))
@@ -36,6 +37,7 @@ def _choice(name: str, label: str, *selection: str) -> QueryVariable:
     """Return a choice of any number of values, "All" at first, asked anew when the time range changes."""
     return (
         QueryVariable(name)
+        .id(name)
         .label(label)
         .datasource(SQL.ref())
         .query(sql_text(f"variable_{name}", *selection))
