@@ -8,10 +8,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := schemas instrumentation collector query-api grafana deploy
 DATA_PLANE := schemas instrumentation collector query-api
+WRAPPER_PYTHONS := 3.10 3.11 3.12 3.13
 CACHE := $(or $(WAFERSCOPE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/waferscope)
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test lint types contracts check format generate bench lock collector clean
+.PHONY: help install demo test test-wrapper lint types contracts check format generate bench lock collector clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -31,6 +32,18 @@ demo: $(INSTALLED) ## Start the whole stack on this machine, run the sample jobs
 
 test: $(INSTALLED) ## Run all tests that can run here; names what it skipped and why
 	@$(BIN)/python -m pytest -n $${WAFERSCOPE_TEST_PROCESSES:-auto} --dist worksteal
+
+test-wrapper: $(INSTALLED) ## Run the wrapper's tests on every Python 3.10-3.13 that is found
+	@failed=; for version in $(WRAPPER_PYTHONS); do \
+		python=$$(for p in python$$version $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$version.*/bin/python; do \
+			$$p -c 'import sys; print(sys.executable)' 2>/dev/null && break; done) \
+			|| { echo "make: Python $$version is not found, the wrapper is not tested on it"; continue; }; \
+		echo "make: the wrapper on Python $$version"; venv=.venv-$$version; \
+		{ test -x $$venv/bin/python || $(BIN)/uv venv --quiet --python $$python $$venv; } \
+			&& VIRTUAL_ENV=$$venv $(BIN)/uv pip sync --quiet --require-hashes requirements/wrapper.txt \
+			&& VIRTUAL_ENV=$$venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable ./instrumentation \
+			&& $$venv/bin/python -m pytest -q --confcutdir=instrumentation instrumentation/tests || failed="$$failed $$version"; \
+	done; test -z "$$failed" || { echo "make: the wrapper fails on Python$$failed" >&2; exit 1; }
 
 lint: $(INSTALLED) ## Lint and check the formatting
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -72,6 +85,8 @@ lock: $(INSTALLED) ## Pin all dependencies anew, with hashes and without hosts
 		$(DATA_PLANE:%=%/pyproject.toml) -o requirements/data-plane.txt
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
 		-c requirements/dev.txt requirements/build.in -o requirements/build.txt
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.10 \
+		requirements/wrapper.in -o requirements/wrapper.txt
 
 clean: ## Remove what the targets made in the tree (not the demo's data in .waferscope)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
