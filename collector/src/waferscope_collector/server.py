@@ -49,7 +49,10 @@ async def serve(settings: WriterSettings) -> None:
             _LOGGER.info("writer: HTTP on %s:%d, gRPC on %s:%d", *_ports(settings))
             await _first_of(stopping, web, *background)
             http.stop()
-            await asyncio.gather(grpc_server.stop(_GRACE), asyncio.wait_for(web, _GRACE))
+            await asyncio.gather(grpc_server.stop(_GRACE), asyncio.wait([web], timeout=_GRACE))
+            if not web.done():
+                _LOGGER.warning("requests still under way after %.0f s are cut off", _GRACE)
+                web.cancel()
 
 
 def _stop_signals() -> "asyncio.Future[None]":

@@ -1,8 +1,8 @@
 """OTLP over HTTP, with health and metrics beside it."""
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any, Protocol
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -138,11 +138,11 @@ class HttpServer:
         self._socket = ports.take(host, port, "HTTP")
         self._server: uvicorn.Server | None = None
 
-    async def serve(self, app: Starlette) -> None:
-        """Serve until `stop`."""
+    def serve(self, app: Starlette) -> Coroutine[Any, Any, None]:
+        """Return what serves until `stop`, which may come before it runs."""
         config = uvicorn.Config(app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False)
         self._server = _Server(config)
-        await self._server.serve([self._socket])
+        return self._server.serve([self._socket])
 
     def stop(self) -> None:
         """Take no more requests; `serve` returns once those under way are answered."""
