@@ -143,10 +143,10 @@ def test_modifiers_and_subqueries_are_kept_with_positions() -> None:
     ids=["parentheses", "signs", "operators", "length", "calls"],
 )
 def test_excessive_expressions_are_refused_at_once(expression: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()  # a busy machine is no reason to fail
     with pytest.raises(ParseError):
         parse(expression)
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 @given(st.one_of(st.text(), st.text(alphabet="abm15(){}[]\"'`\\,=~!<>+-*/%^@:.# \n_xe")))
