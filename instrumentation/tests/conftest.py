@@ -200,7 +200,8 @@ def start() -> Iterator[Start]:
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "WAFERSCOPE_"))}
         process = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(script)],
-            env={**clean, **env},
+            # Python 3.12 and newer warn of any fork amid threads; what the wrapper promises there is tested here.
+            env={**clean, "PYTHONWARNINGS": "ignore:This process:DeprecationWarning", **env},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
