@@ -3,10 +3,17 @@
 from string import ascii_uppercase
 
 from grafana_foundation_sdk.builders import barchart, timeseries
-from grafana_foundation_sdk.builders.common import StackingConfig, VizLegendOptions, VizTooltipOptions
+from grafana_foundation_sdk.builders.common import (
+    StackingConfig,
+    VizLegendOptions,
+    VizTextDisplayOptions,
+    VizTooltipOptions,
+)
 from grafana_foundation_sdk.builders.dashboard import FieldColor
 from grafana_foundation_sdk.builders.prometheus import Dataquery
 from grafana_foundation_sdk.models.common import (
+    AxisPlacement,
+    BarAlignment,
     GraphDrawStyle,
     LegendDisplayMode,
     LegendPlacement,
@@ -31,15 +38,18 @@ def lines(title: str, description: str, unit: str, *queries: Dataquery) -> times
     panel = _over_time(title, description).datasource(PROMQL.ref()).unit(unit)
     for letter, query in zip(ascii_uppercase, queries, strict=False):
         panel.with_target(query.ref_id(letter))
-    panel.line_width(2).fill_opacity(8).show_points(VisibilityMode.AUTO)
+    panel.line_width(2).fill_opacity(0).show_points(VisibilityMode.AUTO)
     return panel.legend(_legend("lastNotNull", "max"))
 
 
 def counts_by_status(title: str, description: str, query: Sql) -> timeseries.Panel:
-    """Return stacked bars over time that an SQL query fills: a column per status, the legend with their sums."""
+    """Return stacked bars over time that an SQL query fills: a column per status, the legend with their sums.
+
+    A bar stands after its time: the query groups by the start of an interval.
+    """
     panel = _over_time(title, description).datasource(SQL.ref()).with_target(query).unit(Short).decimals(0)
     _colour_statuses(panel)
-    return _stacked(panel).legend(_legend("sum"))
+    return _stacked(panel).bar_alignment(BarAlignment.AFTER).legend(_legend("sum"))
 
 
 def category_by_status(title: str, description: str, query: Sql, category: str) -> barchart.Panel:
@@ -54,8 +64,10 @@ def category_by_status(title: str, description: str, query: Sql, category: str) 
     panel = barchart.Panel().title(title).description(description).datasource(SQL.ref()).with_target(query)
     panel.unit(Short).decimals(0).min(0).no_value("None in this time range")
     panel.orientation(VizOrientation.HORIZONTAL).x_field(category).stacking(StackingMode.NORMAL)
-    panel.show_value(VisibilityMode.AUTO).fill_opacity(90).bar_width(0.8)
-    _colour_statuses(panel)
+    panel.show_value(VisibilityMode.ALWAYS).text(VizTextDisplayOptions().value_size(14)).fill_opacity(90).bar_width(0.8)
+    _colour_statuses(
+        panel, DynamicConfigValue("custom.axisPlacement", AxisPlacement.HIDDEN)
+    )  # each bar wears its count
     return panel.legend(_legend()).tooltip(_tooltip())
 
 
@@ -70,18 +82,19 @@ def _stacked(panel: timeseries.Panel) -> timeseries.Panel:
     return panel.draw_style(GraphDrawStyle.BARS).fill_opacity(90).line_width(0).stacking(stacking)
 
 
-def _colour_statuses(panel: barchart.Panel | timeseries.Panel) -> None:
-    """Give each column that is named like a status its colour."""
+def _colour_statuses(panel: barchart.Panel | timeseries.Panel, *more: DynamicConfigValue) -> None:
+    """Give each column that is named like a status its colour, and what else is said."""
     for status, color in palette.STATUS.items():
         fixed = FieldColor().mode(FieldColorModeId.FIXED).fixed_color(color).build()
-        panel.override_by_name(status, [DynamicConfigValue("color", fixed)])
+        panel.override_by_name(status, [DynamicConfigValue("color", fixed), *more])
 
 
 def _legend(*calcs: str) -> VizLegendOptions:
-    """Return a legend below the chart: a table where it shows figures, else a line."""
-    mode = LegendDisplayMode.TABLE if calcs else LegendDisplayMode.LIST
-    legend = VizLegendOptions().show_legend(show_legend=True).display_mode(mode)
-    return legend.placement(LegendPlacement.BOTTOM).calcs(list(calcs))
+    """Return a legend: with figures a table on the right, where many rows fit; else a line below."""
+    legend = VizLegendOptions().show_legend(show_legend=True).calcs(list(calcs))
+    if calcs:
+        return legend.display_mode(LegendDisplayMode.TABLE).placement(LegendPlacement.RIGHT)
+    return legend.display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
 
 
 def _tooltip() -> VizTooltipOptions:

@@ -64,7 +64,7 @@ def progress_column(name: str) -> Column:
     return Column(
         name,
         unit=PercentUnit,
-        width=170,
+        width=150,
         settings={
             "min": 0,
             "max": 1,

@@ -75,11 +75,11 @@ def _open_runs() -> table.Panel:
         sql("overview_open_runs", *_CHOICE),
         [
             status_column("Status"),
+            *(Column(name, width=115) for name in ("Equipment", "Lot", "Recipe", "Step", "Host")),
             progress_column("Progress"),
-            Column("Elapsed", Seconds, 110),
-            Column("Heartbeat age", Seconds, 130),
-            Column("CPU time", Seconds, 110),
-            Column("Memory", BytesIEC, 110),
+            *(Column(name, Seconds, 95) for name in ("Elapsed", "CPU time")),
+            Column("Heartbeat age", Seconds, 125),
+            Column("Memory", BytesIEC, 95),
         ],
         no_rows="Nothing runs now",
     )

@@ -63,8 +63,8 @@ order by 1;
 -- The ten pieces of equipment with the most failed and lost runs.
 select
     coalesce(equipment, 'no equipment') as equipment,
-    count(*) filter (where status = 'failed') as failed,
-    count(*) filter (where status = 'lost') as lost
+    nullif(count(*) filter (where status = 'failed'), 0) as failed,
+    nullif(count(*) filter (where status = 'lost'), 0) as lost
 from wafer.jobs
 where $__timeFilter(started_at) and status in ('failed', 'lost') and {selection}
 group by 1
