@@ -26,7 +26,7 @@ def test_health_readiness_and_docs(service: Service) -> None:
     assert service.http.get("/v1/healthz").json() == {"status": "ok"}
     assert service.http.get("/v1/readyz").json() == {
         "status": "ok",
-        "dependencies": {"database": "ok", "series_index": "ok"},
+        "dependencies": {"database": "ok", "schema": "ok", "series_index": "ok"},
     }
     assert service.http.get("/docs").status_code == 200
     paths = service.http.get("/openapi.json").json()["paths"]

@@ -35,7 +35,8 @@ def router(database: Database, source: DatabaseSource, metrics: Metrics) -> APIR
     @routes.get("/v1/readyz", summary="Tell whether every dependency is there")
     async def readyz() -> Response:
         dependencies = {
-            "database": await _state(database.check()),
+            "database": await _state(database.ping()),
+            "schema": await _state(database.check_schema()),
             "series_index": await _state(source.follower.refresh()),
         }
         ready = all(state == "ok" for state in dependencies.values())

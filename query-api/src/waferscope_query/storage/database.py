@@ -85,7 +85,16 @@ class Database:
         finally:
             await self._pool.release(connection)
 
-    async def check(self) -> None:
+    async def ping(self) -> None:
+        """Ask the database for a sign of life.
+
+        Raises:
+            StorageUnavailableError: It does not answer.
+        """
+        async with self.connection() as connection:
+            await connection.execute("select 1")
+
+    async def check_schema(self) -> None:
         """Ask the database for its schema.
 
         Raises:
