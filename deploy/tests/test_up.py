@@ -15,6 +15,9 @@ from support.ports import free_ports
 from support.processes import Process, waferscope
 from support.wait import wait_until
 
+START_S = 150  # beside other tests on two cores
+pytestmark = pytest.mark.timeout(300)
+
 PORTS = (
     "WAFERSCOPE_QUERY_PORT",
     "WAFERSCOPE_WRITER_HTTP_PORT",
@@ -36,7 +39,7 @@ def up(folder: Path, ports: dict[str, str]) -> Iterator[Process]:
 
 
 def ready(process: Process) -> dict[str, str]:
-    line = process.wait_stdout(within_s=90).splitlines()[0]
+    line = process.wait_stdout(within_s=START_S).splitlines()[0]
     where: dict[str, str] = json.loads(line)
     return where
 
@@ -83,7 +86,7 @@ def test_the_first_line_tells_where_all_of_it_serves_and_sigterm_stops_all(
 
 def test_the_line_for_people_shows_no_password(folder: Path, ports: dict[str, str]) -> None:
     with waferscope("up", "--data-dir", folder / "data", env=ports) as process:
-        line = process.wait_stdout(within_s=90)
+        line = process.wait_stdout(within_s=START_S)
         assert f"http://127.0.0.1:{ports['WAFERSCOPE_QUERY_PORT']}" in line
         assert (folder / "data" / "waferscope.password").read_text() not in line + process.stderr
         process.send(signal.SIGINT)
@@ -139,7 +142,7 @@ def test_a_malformed_setting_is_one_line_that_names_it(folder: Path) -> None:
 def test_a_parts_own_wrong_setting_ends_up_with_its_message_and_exit_code(folder: Path, ports: dict[str, str]) -> None:
     env = {**ports, "WAFERSCOPE_QUERY_CONNECTIONS": "none"}
     with waferscope("up", "--data-dir", folder / "data", env=env) as process:
-        assert process.wait_exit(within_s=90) == 2
+        assert process.wait_exit(within_s=START_S) == 2
         assert "WAFERSCOPE_QUERY_CONNECTIONS" in process.stderr
 
 
@@ -153,7 +156,6 @@ def test_a_database_of_ones_own_is_used_and_migrated(folder: Path, empty_databas
         assert process.stop() == 0
 
 
-@pytest.mark.timeout(240)
 def test_jobs_run_once_when_asked(folder: Path) -> None:
     env = dict.fromkeys(PORTS, "0")
     with waferscope("up", "--json", "--jobs", "--data-dir", folder / "data", env=env) as process:
