@@ -1,7 +1,5 @@
 """Many short processes of one job name make one counter that rate() can work with."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 from e2e.fab import JOBS, Fab
 from support.wait import wait_until
@@ -14,12 +12,8 @@ LABELS = '{wafer_job_name="one-second-inspection"}'
 
 @pytest.fixture(scope="module")
 def ran(fab: Fab) -> Fab:
-    def run(_: int) -> int:
-        with fab.start(JOBS / "one_second.py") as process:
-            return process.wait_exit(within_s=100)
-
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
-        assert set(pool.map(run, range(PROCESSES))) == {0}
+    with fab.start(JOBS / "crowd.py", str(PROCESSES), str(AT_A_TIME)) as crowd:
+        assert crowd.wait_exit(within_s=200) == 0, crowd.report()
     wait_until(
         lambda: (fab.site.value(f"sum(wafer_job_duration_seconds_count{LABELS})") or 0) >= PROCESSES,
         "the durations of all processes are at the site",
