@@ -7,9 +7,10 @@ from abc import abstractmethod
 from collections.abc import Callable
 from functools import wraps
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from typing_extensions import ParamSpec, Self
+if TYPE_CHECKING:
+    from typing_extensions import Self  # typing has it from 3.11 on
 
 P = ParamSpec("P")
 R = TypeVar("R")
