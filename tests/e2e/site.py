@@ -117,6 +117,14 @@ class Services:
         with waferscope("serve", "query", env=self._environment()) as process:
             yield process.wait_healthy(f"http://127.0.0.1:{self.query_port}/v1/readyz", within_s=60)
 
+    def repeated(self) -> float:
+        """Return how many requests the running writer knew from its ledger."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.writer_http_port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(
+            float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("waferscope_writer_repeated_total")
+        )
+
     def _environment(self) -> dict[str, str]:
         return {
             "WAFERSCOPE_SITE": SITE,
