@@ -1,4 +1,8 @@
-"""Charts: lines and stacked bars over time, and bars by category."""
+"""Charts: lines and stacked bars over time, and bars by category.
+
+They leave `noValue` alone: without data Grafana says so by itself, and it would write the text at every tick that
+it skips.
+"""
 
 from string import ascii_uppercase
 
@@ -30,8 +34,6 @@ from waferscope_grafana import palette
 from waferscope_grafana.queries import Sql
 from waferscope_grafana.sources import PROMQL, SQL
 
-_NO_DATA = "No data in this time range"
-
 
 def lines(title: str, description: str, unit: str, *queries: Dataquery) -> timeseries.Panel:
     """Return lines over time that PromQL queries fill; single points stay visible."""
@@ -62,9 +64,9 @@ def category_by_status(title: str, description: str, query: Sql, category: str) 
         category: The column whose values name the bars; the other columns are statuses, stacked in each bar.
     """
     panel = barchart.Panel().title(title).description(description).datasource(SQL.ref()).with_target(query)
-    panel.unit(Short).decimals(0).min(0).no_value("None in this time range")
+    panel.unit(Short).decimals(0).min(0)
     panel.orientation(VizOrientation.HORIZONTAL).x_field(category).stacking(StackingMode.NORMAL)
-    panel.show_value(VisibilityMode.ALWAYS).text(VizTextDisplayOptions().value_size(14)).fill_opacity(90).bar_width(0.8)
+    panel.show_value(VisibilityMode.AUTO).text(VizTextDisplayOptions().value_size(14)).fill_opacity(90).bar_width(0.8)
     _colour_statuses(
         panel, DynamicConfigValue("custom.axisPlacement", AxisPlacement.HIDDEN)
     )  # each bar wears its count
@@ -73,7 +75,7 @@ def category_by_status(title: str, description: str, query: Sql, category: str) 
 
 def _over_time(title: str, description: str) -> timeseries.Panel:
     """Return what all charts over time share."""
-    return timeseries.Panel().title(title).description(description).min(0).no_value(_NO_DATA).tooltip(_tooltip())
+    return timeseries.Panel().title(title).description(description).min(0).tooltip(_tooltip())
 
 
 def _stacked(panel: timeseries.Panel) -> timeseries.Panel:

@@ -47,7 +47,12 @@ def _ended() -> stat.Panel:
             Tile("Runs", steps(NEUTRAL)),
             Tile("Succeeded", steps(NEUTRAL)),
             Tile("Failed", steps(NEUTRAL, (1, VERMILLION))),
-            Tile("Success rate", steps(VERMILLION, (0.9, ORANGE), (0.98, GREEN)), PercentUnit, "No run ended"),
+            Tile(
+                "Success rate",
+                steps(NEUTRAL, (0, VERMILLION), (0.9, ORANGE), (0.98, GREEN)),
+                PercentUnit,
+                "–",
+            ),
         ],
     )
 
