@@ -51,7 +51,7 @@ def _ended() -> stat.Panel:
                 "Success rate",
                 steps(NEUTRAL, (0, VERMILLION), (0.9, ORANGE), (0.98, GREEN)),
                 PercentUnit,
-                "–",
+                "none",
             ),
         ],
     )
