@@ -40,7 +40,7 @@ def log_of(day: int, seed: int) -> list[str]:
         while second < DAY_S:
             lines.append((second, f"{chamber} STATE PRD"))
             busy = rng.exponential(5400)
-            lines += [(at, f"{chamber} TRACE p={rng.normal(5, 0.1):.3f}") for at in second + np.arange(1, busy, 10)]
+            lines += [(at, f"{chamber} TRACE p={rng.normal(5, 0.1):.3f}") for at in second + np.arange(1, busy, 20)]
             second += busy
             if rng.random() < DOWN:
                 lines.append((second - 1, f"{chamber} ALARM {rng.choice(list(ALARMS), p=list(ALARMS.values()))}"))

@@ -54,7 +54,10 @@ def samples() -> list[Sample]:
             ("LOT-4713", "OVL-03", "VIA1-M2", ("--async", "--seed", "7")),
         ]
     ]
-    logs = [sample("equipment_log_crunching.py", "--equipment", tool) for tool in ("ETCH-07", "ETCH-08")]
+    logs = [
+        sample("equipment_log_crunching.py", "--equipment", tool, "--seed", seed)
+        for tool, seed in [("ETCH-07", "1"), ("ETCH-08", "8")]
+    ]
     recipes = [
         sample("failing_recipe.py", "--lot", "LOT-4712", "--recipe", "M1-TRIAL", expected=1),
         sample("failing_recipe.py", "--lot", "LOT-4713", "--recipe", "M1-PROD", "--target", "45"),

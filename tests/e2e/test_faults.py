@@ -51,9 +51,9 @@ def test_while_the_writer_is_down_nothing_is_lost_or_doubled(line: Line, end) ->
         with _sending(line.collector) as (requests, acknowledged):
             wait_until(lambda: acknowledged() >= REQUESTS // 3, "a third has been acknowledged")
             end(writer)
+            job = stack.enter_context(start_job(line.collector, JOBS / "one_second.py"))
             wait(requests, timeout=60)  # the Collector takes all of it
-        with start_job(line.collector, JOBS / "one_second.py") as job:
-            assert job.wait_exit() == 0
+        assert job.wait_exit() == 0
         assert line.collector.backlog() > 0
         stack.enter_context(line.services.writer())
         _assert_exact(line)
