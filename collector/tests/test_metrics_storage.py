@@ -234,6 +234,21 @@ async def test_delta_of_an_up_down_counter_goes_down_too(writer: WriterUnderTest
     assert await samples(conn, "x") == [({}, -1.0, 0.0), ({}, 0.0, 5.0), ({}, 1.0, 3.0)]
 
 
+async def test_a_delta_after_a_pause_is_preceded_by_the_old_total_at_its_start(
+    writer: WriterUnderTest, conn: asyncpg.Connection
+) -> None:
+    for begin, end in [(0, 1), (1, 2), (60, 61)]:
+        span = {"time": NOW + end * SECOND, "start": NOW + begin * SECOND}
+        point, buckets = otlp.number(5, **span), otlp.histogram((1,), [1, 2], 3.0, **span)
+        await writer.send(
+            "metrics",
+            otlp.metrics(otlp.total("x", point, temporality=DELTA), otlp.histograms("h", buckets, temporality=DELTA)),
+        )
+    expected = [(0.0, 0.0), (1.0, 5.0), (2.0, 10.0), (60.0, 10.0), (61.0, 15.0)]
+    assert [(second, value) for _, second, value in await samples(conn, "x_total")] == expected
+    assert [row["count"] for row in await histogram_rows(conn, "h")] == [0, 3, 6, 6, 9]
+
+
 async def test_host_metrics_tell_that_a_host_lives(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:
     scope = "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/hostmetricsreceiver/cpuscraper"
     await writer.send("metrics", otlp.metrics(otlp.gauge("x", otlp.number(1)), resource={"host.name": "tool9"}))

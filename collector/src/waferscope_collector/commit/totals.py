@@ -26,21 +26,17 @@ async def add_to_numbers(conn: PoolConnectionProxy, deltas: NumberDeltas) -> Sam
     """Add to sums.
 
     Returns:
-        The samples to store: the new totals, and a zero at the start of each series that is new.
+        The samples to store.
     """
     ids = deltas.series_ids.tolist()
-    new = await _begin(conn, ids, deltas.starts.tolist())
+    await _begin(conn, ids, deltas.starts.tolist())
     rows = await conn.fetch(_SQL["lock_delta_totals"], ids)
     last = np.array([_ms(row["ts"]) for row in rows], np.int64)
     totals = np.array([row["value"] for row in rows], np.float64)
     samples = add_numbers(deltas, last, totals)
-    await conn.execute(_SQL["update_number_totals"], ids, _instants(samples.times), samples.values.tolist())
-    is_new = np.isin(deltas.series_ids, np.array(sorted(new), np.int64))
-    return Samples(
-        np.concatenate((deltas.series_ids[is_new], samples.series_ids)),
-        np.concatenate((deltas.starts[is_new], samples.times)),
-        np.concatenate((np.zeros(len(new)), samples.values)),
-    )
+    new = slice(-len(ids), None)
+    await conn.execute(_SQL["update_number_totals"], ids, _instants(samples.times[new]), samples.values[new].tolist())
+    return samples
 
 
 async def add_to_histograms(conn: PoolConnectionProxy, deltas: list[HistogramDelta]) -> HistogramSamples:
@@ -67,14 +63,13 @@ async def add_to_histograms(conn: PoolConnectionProxy, deltas: list[HistogramDel
     return samples
 
 
-async def _begin(conn: PoolConnectionProxy, ids: list[int], starts: list[int]) -> set[int]:
+async def _begin(conn: PoolConnectionProxy, ids: list[int], starts: list[int]) -> None:
     """Begin the totals that are not there; also tell where they start."""
     times = [instant(start * 1_000_000) for start in starts]
     new = {row["series_id"] for row in await conn.fetch(_SQL["insert_delta_totals"], ids, times)}
     begun = [(series_id, time, time) for series_id, time in zip(ids, times, strict=True) if series_id in new]
     if begun:
         await conn.execute(_SQL["insert_start_times"], *map(list, zip(*begun, strict=True)))
-    return new
 
 
 def _total(row: Record) -> HistogramTotal:

@@ -1,12 +1,13 @@
 """Delta points to running totals: one cumulative series for all processes that share its labels.
 
-A total begins with a zero at its first start, and each sample stands at least 1 ms after the last, so that rate() and
-increase() see exactly what was added.
+A total begins with a zero at its first start, each sample stands at least 1 ms after the last, and a delta that begins
+after the last sample is preceded by the old total at its start. So every window over a delta holds both its ends, and
+rate() and increase() see what was added, however rarely that happens.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,13 +91,18 @@ def add_numbers(deltas: NumberDeltas, last: NDArray[np.int64], totals: NDArray[n
 
     Args:
         deltas: The step.
-        last: Time of each total's last sample, Unix time, ms.
+        last: Time of each total's last sample, Unix time, ms; before the start where there is none yet.
         totals: The totals so far.
 
     Returns:
-        The new totals as samples.
+        The old totals where the step begins after their last sample, then all new totals.
     """
-    return Samples(deltas.series_ids, np.maximum(last + 1, deltas.times), totals + deltas.values)
+    gap = deltas.starts > last
+    return Samples(
+        np.concatenate((deltas.series_ids[gap], deltas.series_ids)),
+        np.concatenate((deltas.starts[gap], np.maximum(last + 1, deltas.times))),
+        np.concatenate((totals[gap], totals + deltas.values)),
+    )
 
 
 def gather_histograms(
@@ -137,8 +143,8 @@ def add_histograms(
 ) -> tuple[dict[int, HistogramTotal], HistogramSamples]:
     """Add a group's steps to the totals.
 
-    Where the bounds change, counts of old and new buckets can't be added: the total begins anew, by a zero of the new
-    bounds, which readers see as the reset of a counter, so no increase is lost.
+    As `add_numbers`. Where the bounds change, counts of old and new buckets can't be added: the total begins anew, by a
+    zero of the new bounds, which readers see as the reset of a counter, so no increase is lost.
 
     Args:
         deltas: The steps, in order.
@@ -160,11 +166,12 @@ def add_histograms(
 
     for delta in deltas:
         total = new[delta.series_id]
-        if total.bounds != delta.bounds or not total.counts:
-            began = bool(total.counts)
-            zeros = (0.0,) * len(delta.counts)
-            total = HistogramTotal(total.time + began, 0.0, 0.0, delta.bounds, zeros)
-            store(delta, total, _RESET if began else 0)
+        anew = total.bounds != delta.bounds or not total.counts
+        if anew or delta.start > total.time:
+            hint = _RESET if anew and total.counts else 0
+            old = _zero(delta) if anew else total
+            total = replace(old, time=max(total.time + 1, delta.start))
+            store(delta, total, hint)
         total = HistogramTotal(
             time=max(total.time + 1, delta.time),
             count=total.count + delta.count,
@@ -176,6 +183,10 @@ def add_histograms(
         new[delta.series_id] = total
     started = np.array([starts[series_id] for series_id in ids], np.int64)
     return new, HistogramSamples(np.array(ids, np.int64), np.array(times, np.int64), started, points)
+
+
+def _zero(delta: HistogramDelta) -> HistogramTotal:
+    return HistogramTotal(0, bounds=delta.bounds, counts=(0.0,) * len(delta.counts))
 
 
 def _point(total: HistogramTotal, hint: int) -> HistogramPoint:

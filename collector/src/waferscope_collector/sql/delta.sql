@@ -1,7 +1,8 @@
 -- name: insert_delta_totals
--- Begins the totals that are not there, at zero and in the order given (by series); returns those that were not there.
+-- Begins the totals that are not there, in the order given (by series); returns those that were not there. Their last
+-- sample counts as just before the start, where the zero then goes.
 insert into wafer.delta_total (series_id, start, ts, bounds, counts)
-select n.series_id, n.start, n.start, '{}', '{}'
+select n.series_id, n.start, n.start - interval '1 ms', '{}', '{}'
 from unnest($1::bigint[], $2::timestamptz[])
     with ordinality as n (series_id, start, position)
 order by n.position

@@ -100,12 +100,11 @@ class Meter:
     def take(self) -> Delta | None:
         """Take away what was recorded since the last call; None when there was nothing."""
         with self._lock:
+            start, self._since = self._since, max(time_ns(), self._since + 1)
             if not self._recorded:
-                return None
-            delta = Delta(self._since, max(time_ns(), self._since + 1), tuple(self._recorded.values()))
-            self._since = delta.end
-            self._recorded = {}
-        return delta
+                return None  # the next delta begins here: the nearer its start, the truer the rate over it
+            recorded, self._recorded = self._recorded, {}
+        return Delta(start, self._since, tuple(recorded.values()))
 
 
 def _add_state(recorded: Recorded, value: float, attributes: AttributeSet) -> State:
