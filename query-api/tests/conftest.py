@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import httpx
-import orjson
+import msgspec
 import pytest
 from support import databases, processes
 from support.ports import free_port
@@ -33,7 +33,7 @@ class Writer:
 
     async def series(self, metric: str, kind: str = "gauge", unit: str = "", text: str = "", **labels: str) -> int:
         """Create a series."""
-        row = (metric, orjson.dumps(labels, option=orjson.OPT_SORT_KEYS).decode(), kind, unit, text)
+        row = (metric, msgspec.json.encode(labels, order="sorted").decode(), kind, unit, text)
         return await self.connection.fetchval(SERIES, *row)
 
     async def samples(self, series_id: int, *samples: tuple[int, float]) -> None:

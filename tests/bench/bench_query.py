@@ -13,8 +13,8 @@ from pathlib import Path
 
 import asyncpg
 import httpx
+import msgspec
 import numpy as np
-import orjson
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -91,7 +91,7 @@ async def _fill(url: str) -> None:
             "insert into wafer.series (fingerprint, metric, labels, kind)"
             " select substr(sha256(convert_to(l, 'UTF8')), 1, 16), 'wafer_sample_total', l::jsonb, 'counter'"
             " from unnest($1::text[]) l returning series_id",
-            [orjson.dumps(label).decode() for label in labels],
+            [msgspec.json.encode(label).decode() for label in labels],
         )
         series = np.sort(np.array([row["series_id"] for row in ids]))
         await ensure(connection, "sample", [_instant(0), _instant(SAMPLES - 1)])

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +27,7 @@ async def test_a_vector_carries_one_value_per_series() -> None:
 
 
 async def test_a_matrix_is_sorted_by_labels_and_skips_absent_steps() -> None:
-    rendered = orjson.loads(render(await evaluate("b", SOURCE, 0, 3, 1.25)))
+    rendered = msgspec.json.decode(render(await evaluate("b", SOURCE, 0, 3, 1.25)))
     assert rendered == {
         "resultType": "matrix",
         "result": [
@@ -76,3 +76,15 @@ def test_writing_many_floats_at_once_equals_writing_each(values: list[float]) ->
     offsets, which = np.array([0, 1, len(values)]), np.arange(len(values))
     wanted = [b'[%d,"%s"]' % (k, json_float_text(value).encode()) for k, value in enumerate(values)]
     assert _points(offsets, which * 1000, which, np.array(values)) == [wanted[0], b",".join(wanted[1:])]
+
+
+def test_at_every_magnitude_writing_many_floats_at_once_equals_writing_each() -> None:
+    """Also beside each power of two and of ten, where a change to or from an exponent would lie."""
+    rng = np.random.default_rng(1)
+    anywhere = rng.integers(0, 2**64, 10_000, np.uint64).view(np.float64)
+    plain = rng.integers(0, 2**52, 20_000, np.uint64) | (rng.integers(1003, 1078, 20_000, np.uint64) << np.uint64(52))
+    powers = np.array([*(2.0**k for k in range(-1074, 1024)), *(float(f"1e{k}") for k in range(-323, 309))])
+    beside = [np.nextafter(powers, toward) for toward in (0, math.inf)]
+    values = np.concatenate([anywhere, plain.view(np.float64), powers, -powers, *beside])
+    wanted = b",".join(b'[0,"%s"]' % json_float_text(value).encode() for value in values.tolist())
+    assert _points(np.array([0, len(values)]), np.array([0]), np.zeros(len(values), np.int64), values) == [wanted]

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-import orjson
+import msgspec
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 Plain = str | bool | int | float | list[Any] | dict[str, Any] | None
@@ -43,7 +43,7 @@ def plain_map(attributes: Iterable[KeyValue]) -> dict[str, Plain]:
 
 def json_text(value: Plain) -> str:
     """Write a plain value as JSON for a jsonb column."""
-    return orjson.dumps(value).decode()
+    return msgspec.json.encode(value).decode()
 
 
 def label_text(value: Plain) -> str:

@@ -10,7 +10,7 @@ import binascii
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-import orjson
+import msgspec
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
@@ -41,13 +41,13 @@ def parse(body: bytes, message: type[M]) -> M:
         MalformedError: The body is no JSON, or none of this request.
     """
     try:
-        document = orjson.loads(body)
+        document = msgspec.json.decode(body)
         if not isinstance(document, dict):
             raise TypeError("no object")  # noqa: TRY301 - one of the ways in which the body is malformed
         for holder in _holders(document):
             _ids_to_base64(holder)
         return json_format.ParseDict(document, message(), ignore_unknown_fields=True)
-    except (orjson.JSONDecodeError, json_format.ParseError, binascii.Error, ValueError, TypeError) as error:
+    except (msgspec.DecodeError, json_format.ParseError, binascii.Error, ValueError, TypeError) as error:
         raise MalformedError(f"the body is no OTLP/JSON: {str(error)[:200]}") from error
     except RecursionError as error:
         raise MalformedError("the body is no OTLP/JSON: nested too deeply") from error

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -34,7 +34,7 @@ class Success:
 def success_body(success: Success) -> bytes:
     """Wrap a result."""
     notes = b"".join(
-        b',"%s":%s' % (name, orjson.dumps(texts))
+        b',"%s":%s' % (name, msgspec.json.encode(texts))
         for name, texts in ((b"warnings", success.warnings), (b"infos", success.infos))
         if texts
     )
@@ -44,7 +44,7 @@ def success_body(success: Success) -> bytes:
 def failure(kind: ErrorType, message: str) -> Response:
     """Answer with an error."""
     body = {"status": "error", "errorType": kind.text, "error": message}
-    return Response(orjson.dumps(body), kind.status, media_type="application/json")
+    return Response(msgspec.json.encode(body), kind.status, media_type="application/json")
 
 
 def encoded(request: Request, body: bytes) -> Response:
@@ -59,7 +59,7 @@ def encoded(request: Request, body: bytes) -> Response:
 
 def dump(value: Any) -> bytes:
     """Write JSON; floats that are no numbers become null."""
-    return orjson.dumps(value)
+    return msgspec.json.encode(value)
 
 
 def _accepts_gzip(request: Request) -> bool:

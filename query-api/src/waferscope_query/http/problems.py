@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-import orjson
+import msgspec
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import Response
 
@@ -25,7 +25,7 @@ def problem(status: int, detail: str, errors: Sequence[dict[str, Any]] = ()) -> 
     }
     if errors:
         body["errors"] = errors
-    return Response(orjson.dumps(body), status, media_type="application/problem+json")
+    return Response(msgspec.json.encode(body), status, media_type="application/problem+json")
 
 
 def invalid(error: RequestValidationError) -> Response:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
+import msgspec
 from asyncpg import Record as Row
 
 _BYTES_PER_MB = 1_000_000
@@ -82,7 +82,7 @@ def job_detail(
 
 def _attempt_of(log: Row, attempts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Find the attempt that wrote a log line: by number, by trace, else the last that had begun."""
-    number = orjson.loads(log["attributes"]).get(_ATTEMPT)
+    number = msgspec.json.decode(log["attributes"]).get(_ATTEMPT)
     for known in attempts:
         if known["attempt"] == number:
             return known
@@ -101,4 +101,4 @@ def _plain(row: Row) -> dict[str, Any]:
 
 def _json(text: str | None) -> Any:
     """Pass JSON on as the database wrote it."""
-    return None if text is None else orjson.Fragment(text)
+    return None if text is None else msgspec.Raw(text)

@@ -5,7 +5,7 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, get_args
 
-import orjson
+import msgspec
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator
 from starlette.responses import Response
@@ -98,4 +98,4 @@ async def _listed(items: list[dict[str, Any]], began: float) -> Response:
 
 
 async def _json(body: dict[str, Any]) -> Response:
-    return Response(await asyncio.to_thread(orjson.dumps, body), media_type="application/json")
+    return Response(await asyncio.to_thread(msgspec.json.encode, body), media_type="application/json")

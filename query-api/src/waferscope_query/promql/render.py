@@ -1,15 +1,15 @@
 """Stage 5, render: an answer as the `data` of Prometheus's JSON.
 
-The numbers are written by orjson as one array, which is many times faster than text by text, and put between their
-timestamps by a kernel; what orjson writes another way than Go (`.0`, exponents, NaN, infinities) is put right there.
+The numbers are written by msgspec as one array, which is many times faster than text by text, and put between their
+timestamps by a kernel; what msgspec writes another way than Go (`.0`, exponents, NaN, infinities) is put right there.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
 
+import msgspec
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from waferscope_query.promql.evaluation.kernels import writing
@@ -19,14 +19,15 @@ from waferscope_query.promql.labels import LabelFrame
 from waferscope_query.promql.source import Samples
 from waferscope_query.promql.text import json_float_text
 
-_PLAIN_FROM, _PLAIN_BELOW = 1e-4, 1e15  # within these orjson writes no exponent
+_PLAIN_FROM, _PLAIN_BELOW = 1e-4, 1e15  # within these msgspec writes no exponent
 
 
 def render(answer: Answer) -> bytes:
     """The JSON object `{"resultType": …, "result": …}`; series of a matrix are sorted by their labels."""
     value = answer.value
     if isinstance(value, String):
-        return b'{"resultType":"string","result":[%s,%s]}' % (_seconds(answer.times)[0], orjson.dumps(value.value))
+        text = msgspec.json.encode(value.value)
+        return b'{"resultType":"string","result":[%s,%s]}' % (_seconds(answer.times)[0], text)
     if isinstance(value, Scalar):
         return _scalar(value, answer)
     if isinstance(value, Samples):
@@ -68,7 +69,7 @@ def _result(kind: bytes, items: list[bytes]) -> bytes:
 
 def _metrics(labels: LabelFrame) -> list[bytes]:
     """Each label set as a JSON object."""
-    return [orjson.dumps(row) for row in labels.rows()]
+    return [msgspec.json.encode(row) for row in labels.rows()]
 
 
 def _sorted_rows(labels: LabelFrame) -> list[int]:
@@ -83,7 +84,7 @@ def _points(
     """The points of each series as `[time,"value"],…`; point k lies at times[which[k]]."""
     if not len(values):
         return [b""] * (len(offsets) - 1)
-    numbers = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1] + b","
+    numbers = msgspec.json.encode(values.tolist())[1:-1] + b","
     size = np.abs(values)
     special = ~((size == 0) | ((size >= _PLAIN_FROM) & (size < _PLAIN_BELOW)))
     texts, text_ends = _joined([json_float_text(value).encode() for value in values[special].tolist()])

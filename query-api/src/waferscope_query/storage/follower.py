@@ -4,7 +4,7 @@ import asyncio
 import time
 
 import asyncpg
-import orjson
+import msgspec
 
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.index import SeriesIndex, StoredSeries
@@ -56,14 +56,12 @@ class Follower:
         self.polls += 1
 
     def _fill(self, rows: list[asyncpg.Record]) -> None:
-        self._index.add(
-            [
-                StoredSeries(
-                    row["series_id"], row["metric"], orjson.loads(row["labels"]), row["kind"], row["unit"], row["help"]
-                )
-                for row in rows
-            ]
-        )
+        self._index.add([_stored(row) for row in rows])
+
+
+def _stored(row: asyncpg.Record) -> StoredSeries:
+    labels = msgspec.json.decode(row["labels"])
+    return StoredSeries(row["series_id"], row["metric"], labels, row["kind"], row["unit"], row["help"])
 
 
 def _seen(task: asyncio.Task[None]) -> None:
