@@ -93,6 +93,24 @@ async def test_grafana_finds_metrics_labels_and_metadata(service: Service, serve
     assert metric in get("label/__name__/values")["data"]
 
 
+@pytest.mark.parametrize(
+    ("path", "suffix", "fields"),
+    [("query_range", "", {"start": T0, "end": T0, "step": 15}), ("query", "[1m]", {"time": T0})],
+)
+async def test_a_limit_keeps_the_first_series_of_a_matrix_by_labels(
+    service: Service, served: Writer, path: str, suffix: str, fields: dict[str, Any]
+) -> None:
+    metric = unique("limited")
+    for value, tool in enumerate("cab"):
+        await served.gauge(metric, (MS - 1000 - value, 7.0), (MS, float(value)), tool=tool)
+    answer = service.http.get(f"/api/v1/{path}", params={"query": metric + suffix, "limit": 2, **fields}).json()
+    assert answer["warnings"] == ["results truncated due to limit"]
+    found = [(series["metric"]["tool"], series["values"][-1][1]) for series in answer["data"]["result"]]
+    assert found == [("a", "1"), ("b", "2")]
+    lengths = {len(series["values"]) for series in answer["data"]["result"]}
+    assert lengths == {2 if suffix else 1}
+
+
 async def test_metadata_tells_type_unit_and_help(service: Service, served: Writer) -> None:
     metric = unique("etched_bytes_total")
     await served.series(metric, "counter", "By", "What was etched")

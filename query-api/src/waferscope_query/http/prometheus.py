@@ -158,7 +158,7 @@ class PrometheusApi:
         except ParseError as error:
             raise ParameterError.named("query", error) from None
         found = await answer(planned, self._source, control)
-        kept, truncated = truncate(found, limit)
+        kept, truncated = await asyncio.to_thread(truncate, found, limit)
         data = await asyncio.to_thread(render, kept)
         return Success(data, (*found.warnings, _TRUNCATED) if truncated else found.warnings, found.infos)
 

@@ -10,7 +10,7 @@ from waferscope_query.promql.source import Samples
 
 
 def truncate(answer: Answer, limit: int) -> tuple[Answer, bool]:
-    """Keep the first series of an answer.
+    """Keep the first series of an answer: of a matrix in the order of labels, of a vector as evaluated.
 
     Args:
         answer: Any value; scalars and strings are never cut.
@@ -22,8 +22,19 @@ def truncate(answer: Answer, limit: int) -> tuple[Answer, bool]:
     value = answer.value
     if not limit or not isinstance(value, Vector | Samples) or len(value.labels) <= limit:
         return answer, False
-    if isinstance(value, Vector):
-        return replace(answer, value=value.take(np.arange(limit))), True
-    kept = int(value.offsets[limit])
-    cut = Samples(value.labels.take(np.arange(limit)), value.offsets[: limit + 1], value.ts[:kept], value.values[:kept])
-    return replace(answer, value=cut), True
+    if isinstance(value, Samples):
+        return replace(answer, value=_taken(value, value.labels.order()[:limit])), True
+    rows = range(limit) if answer.instant else value.labels.order()[:limit]
+    return replace(answer, value=value.take(np.array(rows))), True
+
+
+def _taken(samples: Samples, rows: list[int]) -> Samples:
+    offsets = samples.offsets
+    index = np.concatenate([np.arange(offsets[row], offsets[row + 1]) for row in rows])
+    counts = np.diff(offsets)[rows]
+    return Samples(
+        samples.labels.take(np.array(rows)),
+        np.concatenate([[0], np.cumsum(counts)]),
+        samples.ts[index],
+        samples.values[index],
+    )

@@ -186,3 +186,8 @@ class LabelFrame:
     def rows(self) -> Iterator[dict[str, str]]:
         """Every label set as a dict."""
         return (self.row(index) for index in range(len(self)))
+
+    def order(self) -> list[int]:
+        """Rows in Prometheus's order of label sets: name by name, value by value, the shorter set first."""
+        keys = [list(row.items()) for row in self.rows()]
+        return sorted(range(len(keys)), key=keys.__getitem__)

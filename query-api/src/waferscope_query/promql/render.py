@@ -58,9 +58,7 @@ def _instant(vector: Vector, times: NDArray[np.int64]) -> bytes:
 
 def _matrix(labels: LabelFrame, points: list[bytes]) -> bytes:
     metrics = _metrics(labels)
-    return _result(
-        b"matrix", [b'{"metric":%s,"values":[%s]}' % (metrics[row], points[row]) for row in _sorted_rows(labels)]
-    )
+    return _result(b"matrix", [b'{"metric":%s,"values":[%s]}' % (metrics[row], points[row]) for row in labels.order()])
 
 
 def _result(kind: bytes, items: list[bytes]) -> bytes:
@@ -70,12 +68,6 @@ def _result(kind: bytes, items: list[bytes]) -> bytes:
 def _metrics(labels: LabelFrame) -> list[bytes]:
     """Each label set as a JSON object."""
     return [msgspec.json.encode(row) for row in labels.rows()]
-
-
-def _sorted_rows(labels: LabelFrame) -> list[int]:
-    """Rows in Prometheus's order of label sets: name by name, value by value, the shorter set first."""
-    keys = [list(row.items()) for row in labels.rows()]
-    return sorted(range(len(keys)), key=keys.__getitem__)
 
 
 def _points(
