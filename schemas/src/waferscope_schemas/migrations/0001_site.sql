@@ -145,6 +145,7 @@ create table wafer.job_run (
 );
 create index job_run_xid on wafer.job_run (xid);
 create index job_run_started_at on wafer.job_run (started_at);
+create index job_run_job_id on wafer.job_run (job_id);
 create index job_run_open on wafer.job_run (heartbeat_at) where result is null;
 create index job_run_parent on wafer.job_run (site, parent_job_id) where parent_job_id is not null;
 
