@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
@@ -65,6 +66,18 @@ def test_a_database_without_schema_ends_the_server_with_exit_code_3(empty_databa
     with waferscope("serve", "query", env=environment(empty_database_url, 0)) as process:
         assert process.wait_exit() == 3
         assert "waferscope schema migrate" in process.stderr.splitlines()[-1]
+
+
+def test_a_database_that_refuses_the_credentials_ends_the_server_with_exit_code_5(database_url: str) -> None:
+    """Of a role that does not exist: on a server that trusts everyone no password is wrong."""
+    parts = urlsplit(database_url)
+    url = parts._replace(netloc=f"no_such_role:secret@{parts.netloc.rpartition('@')[2]}").geturl()
+    with waferscope("serve", "query", env=environment(url, free_port())) as process:
+        assert process.wait_exit() == 5
+        last = process.stderr.splitlines()[-1]
+        assert last.startswith("waferscope: the database refuses us: ")
+        assert "no_such_role" in last
+        assert "secret" not in process.stderr
 
 
 def test_without_its_database_it_serves_503_until_the_database_comes() -> None:
