@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import socket
 import time
@@ -29,7 +30,10 @@ def test_health_readiness_and_docs(service: Service) -> None:
         "status": "ok",
         "dependencies": {"database": "ok", "schema": "ok", "series_index": "ok"},
     }
-    assert service.http.get("/docs").status_code == 200
+    page = service.http.get("/docs").text
+    for script in re.findall(r'(?:src|href)="(http[^"]+)"', page):
+        assert script.startswith(str(service.http.base_url)), "the page must work without the internet"
+        assert service.http.get(script).status_code == 200
     paths = service.http.get("/openapi.json").json()["paths"]
     assert {"/api/v1/query", "/api/v1/label/{name}/values", "/v1/jobs", "/v1/jobs/{job_id}"} <= set(paths)
 

@@ -5,6 +5,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -43,8 +44,11 @@ def create_app(settings: QuerySettings, database: Database) -> FastAPI:
         title="WaferScope query service",
         description="Prometheus's HTTP API and the job runs of a site.",
         version=version("waferscope-query"),
+        docs_url=None,  # FastAPI's own page loads its scripts from a host on the internet
         redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
+    patch_fastapi(app, redirect_from_root_to_docs=False)
     app.include_router(PrometheusApi(source, admission, limits).router())
     app.include_router(jobs.router(JobStore(database)))
     app.include_router(health.router(database, source, metrics))
