@@ -93,7 +93,7 @@ def test_workers_of_multiprocessing_deliver_before_they_exit(
 
 def test_forking_amid_busy_threads_neither_deadlocks_nor_repeats(receiver: Any, run: Any) -> None:
     script = """
-        import os, threading, waferscope
+        import faulthandler, os, threading, waferscope
         stop = threading.Event()
         def busy():
             with waferscope.job("busy") as job:
@@ -104,16 +104,19 @@ def test_forking_amid_busy_threads_neither_deadlocks_nor_repeats(receiver: Any, 
         threads = [threading.Thread(target=busy) for _ in range(3)]
         for thread in threads:
             thread.start()
-        for _ in range(20):
-            pid = os.fork()
-            if pid == 0:
-                with waferscope.job("child"):
-                    pass
-                os._exit(0 if waferscope.flush(20) else 1)
-            assert os.waitpid(pid, 0)[1] == 0
-        stop.set()
-        for thread in threads:
-            thread.join()
+        try:
+            for _ in range(20):
+                pid = os.fork()
+                if pid == 0:
+                    faulthandler.dump_traceback_later(15)  # tells where it hangs, should it ever
+                    with waferscope.job("child"):
+                        pass
+                    os._exit(0 if waferscope.flush(20) else 1)
+                assert os.waitpid(pid, 0)[1] == 0
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
     """
     ended = run(
         script,
@@ -123,13 +126,66 @@ def test_forking_amid_busy_threads_neither_deadlocks_nor_repeats(receiver: Any, 
         OTEL_BLRP_SCHEDULE_DELAY="5",
         OTEL_BSP_SCHEDULE_DELAY="5",
     )
-    assert ended.code == 0
+    assert (ended.code, ended.err) == (0, "")
     names = _names(receiver)
     assert (names[END, "child"], names[END, "busy"]) == (20, 3)
     ids = Counter(bytes(span.span_id) for span in receiver.spans())
     assert set(ids.values()) == {1}
     durations = receiver.points("wafer.job.duration")
     assert sum(point.count for point in durations) == 23
+
+
+@pytest.mark.parametrize("status", [200, 400, 503])
+def test_a_job_imports_nothing_once_the_pipeline_is_made(receiver: Any, run: Any, status: int) -> None:
+    """A fork amid an import leaves the module locked in the child: who imports it there waits for ever."""
+    receiver.status = status
+    script = """
+        import sys, waferscope
+        waferscope.configure()
+        before = set(sys.modules)
+        with waferscope.job("overlay") as job, job.step("fit"):
+            while job._sequence < 2:
+                pass
+        waferscope.flush(0.5)
+        print(sorted(set(sys.modules) - before))
+    """
+    ended = run(
+        script,
+        OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
+        WAFERSCOPE_HEARTBEAT_INTERVAL="0.01",
+        WAFERSCOPE_FLUSH_TIMEOUT="0.1",
+    )
+    assert (ended.code, ended.out.strip()) == (0, "[]")
+
+
+def test_a_child_takes_no_lock_of_the_parents_exporters(receiver: Any, run: Any) -> None:
+    script = """
+        import os, threading, waferscope
+        from waferscope._internal import runtime
+        with waferscope.job("parent"):
+            pass
+        assert waferscope.flush(10)
+        held = threading.Event()
+        def hold():
+            for delivery in runtime.current()._deliveries:
+                delivery._lock.acquire()
+                delivery._route.exporter._client._transport._session.cookies._cookies_lock.acquire()
+                delivery._route.exporter._client._shutdown_event._cond.acquire()
+            held.set()
+            release.wait()
+        release = threading.Event()
+        threading.Thread(target=hold, daemon=True).start()
+        held.wait()
+        pid = os.fork()
+        if pid == 0:
+            with waferscope.job("child"):
+                pass
+            os._exit(0 if waferscope.flush(10) else 1)
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    """
+    ended = run(script, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
+    assert (ended.code, ended.err) == (0, "")
+    assert _names(receiver)[END, "child"] == 1
 
 
 def test_the_child_is_heard_by_its_own_heartbeats_only(receiver: Any, run: Any) -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from enum import Enum
 from typing import Any
 
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
-from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from waferscope._internal import guard
-from waferscope._internal.transport import Line
+from waferscope._internal.transport import Route
 
 _KEPT = 16  # batches (of at most 512 records by the SDK's default) that wait for the receiver to come back
 
@@ -29,10 +30,10 @@ class Delivery:
     writer's ledger knows it if only the answer was lost. At most 16 wait; the oldest is dropped, counted, told once.
     """
 
-    def __init__(self, signal: str, send: Callable[[Any], bool], line: Line | None) -> None:
+    def __init__(self, signal: str, success: Enum, route: Route) -> None:
         self._signal = signal
-        self._send = send
-        self._line = line
+        self._success = success
+        self._route = route
         self._lock = threading.Lock()
         self._waiting: deque[Any] = deque()
 
@@ -62,21 +63,19 @@ class Delivery:
         Args:
             deadline: By the monotonic clock, s.
         """
-        if self._line:
-            self._line.hurry(deadline)
+        self._route.hurry(deadline)
 
     def renew(self) -> None:
         """Start empty in the child of a fork: what waits is the parent's to send."""
         self._lock = threading.Lock()
         self._waiting.clear()
-        if self._line:
-            self._line.renew()
+        self._route.renew()
 
     def _drain(self) -> bool:
         while self._waiting:
             if self._attempt(self._waiting[0]):
                 self._waiting.popleft()
-            elif self._line is None or not self._line.failure_passes():
+            elif not self._route.failure_passes():
                 self._drop("they could not be sent, or were refused")
             else:
                 guard.EXPORT.failed(None, "%s can't be delivered now, trying again", self._signal, count=0)
@@ -87,7 +86,7 @@ class Delivery:
         _delivering.active = True
         try:
             with guard.EXPORT:
-                return self._send(batch)
+                return self._route.exporter.export(batch) is self._success
             return False
         finally:
             _delivering.active = False
@@ -100,8 +99,8 @@ class Delivery:
 class Spans(SpanExporter):
     """Delivers spans by another exporter."""
 
-    def __init__(self, exporter: SpanExporter, line: Line | None) -> None:
-        self.delivery = Delivery("spans", lambda batch: exporter.export(batch) is SpanExportResult.SUCCESS, line)
+    def __init__(self, route: Route) -> None:
+        self.delivery = Delivery("spans", SpanExportResult.SUCCESS, route)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """See `SpanExporter.export`."""
@@ -113,8 +112,8 @@ class Spans(SpanExporter):
 class Events(LogRecordExporter):
     """Delivers log events by another exporter."""
 
-    def __init__(self, exporter: LogRecordExporter, line: Line | None) -> None:
-        self.delivery = Delivery("events", lambda batch: exporter.export(batch) is LogRecordExportResult.SUCCESS, line)
+    def __init__(self, route: Route) -> None:
+        self.delivery = Delivery("events", LogRecordExportResult.SUCCESS, route)
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """See `LogRecordExporter.export`."""
@@ -136,8 +135,8 @@ class Events(LogRecordExporter):
 class Metrics:
     """Delivers metrics by an exporter of the SDK."""
 
-    def __init__(self, exporter: MetricExporter, line: Line | None) -> None:
-        self.delivery = Delivery("metrics", lambda batch: exporter.export(batch) is MetricExportResult.SUCCESS, line)
+    def __init__(self, route: Route) -> None:
+        self.delivery = Delivery("metrics", MetricExportResult.SUCCESS, route)
 
     def export(self, data: MetricsData) -> None:
         """Send what waits, then `data`."""

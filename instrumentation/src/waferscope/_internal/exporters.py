@@ -11,7 +11,7 @@ from typing import Any
 
 from waferscope._internal import guard
 from waferscope._internal.delivery import Quiet
-from waferscope._internal.transport import Line
+from waferscope._internal.transport import Line, Route
 
 _quiet = Quiet()
 _NOISY = (
@@ -22,7 +22,7 @@ _NOISY = (
 )
 
 
-def build(signal: str, endpoint: str | None) -> list[tuple[Any, Line | None]]:
+def build(signal: str, endpoint: str | None) -> list[Route]:
     """Make the exporters of one signal.
 
     Args:
@@ -30,17 +30,16 @@ def build(signal: str, endpoint: str | None) -> list[tuple[Any, Line | None]]:
         endpoint: Base URL that wins over the environment's, or None.
 
     Returns:
-        Exporters, each with its line if it speaks OTLP over HTTP; one that can't be made is told in the log and
-        left out.
+        The exporters on their routes; one that can't be made is told in the log and left out.
     """
     names = os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").strip() or "otlp"
-    made: list[tuple[Any, Line | None]] = []
+    made: list[Route] = []
     for name in filter(None, map(str.strip, names.split(","))):
         with guard.CONFIGURE:
             if name == "none":
                 continue
             made.append(
-                _otlp_http(signal, endpoint) if _is_http(name, signal) else (_by_entry_point(name, signal), None)
+                _otlp_http(signal, endpoint) if _is_http(name, signal) else Route(_by_entry_point(name, signal))
             )
     return made
 
@@ -59,11 +58,11 @@ def _by_entry_point(name: str, signal: str) -> Any:
     raise LookupError(f"no exporter named {wanted} for {signal} is installed")
 
 
-def _otlp_http(signal: str, endpoint: str | None) -> tuple[Any, Line]:
+def _otlp_http(signal: str, endpoint: str | None) -> Line:
     for name in _NOISY:
         logging.getLogger(name).addFilter(_quiet)
-    line = Line()
-    return _exporter_class(signal)(endpoint=_url(signal, endpoint), session=line.session), line
+    exporter, url = _exporter_class(signal), _url(signal, endpoint)
+    return Line(lambda session: exporter(endpoint=url, session=session))
 
 
 def _url(signal: str, endpoint: str | None) -> str | None:

@@ -63,8 +63,8 @@ def traces(settings: Settings, resource: Resource, scope: InstrumentationScope) 
     deliveries: list[Delivery] = []
     if isinstance(provider, trace.ProxyTracerProvider) or provider in _own:
         provider = SdkTracerProvider(resource=resource, shutdown_on_exit=False, id_generator=TraceIds())
-        for exporter, line in exporters.build("traces", settings.endpoint):
-            spans = Spans(exporter, line)
+        for route in exporters.build("traces", settings.endpoint):
+            spans = Spans(route)
             provider.add_span_processor(BatchSpanProcessor(spans))
             deliveries.append(spans.delivery)
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
@@ -80,8 +80,8 @@ def events(settings: Settings, resource: Resource, scope: InstrumentationScope) 
     deliveries: list[Delivery] = []
     if _is_unset(provider) or provider in _own:
         provider = SdkLoggerProvider(resource=resource, shutdown_on_exit=False)
-        for exporter, line in exporters.build("logs", settings.endpoint):
-            records = Events(exporter, line)
+        for route in exporters.build("logs", settings.endpoint):
+            records = Events(route)
             provider.add_log_record_processor(BatchLogRecordProcessor(records))
             deliveries.append(records.delivery)
         if _is_unset(get_logger_provider()):
@@ -93,7 +93,7 @@ def events(settings: Settings, resource: Resource, scope: InstrumentationScope) 
 
 def metrics(settings: Settings) -> tuple[Metrics, ...]:
     """Set up the exporters of the wrapper's own metrics; never those of the host's SDK."""
-    return tuple(Metrics(exporter, line) for exporter, line in exporters.build("metrics", settings.endpoint))
+    return tuple(Metrics(route) for route in exporters.build("metrics", settings.endpoint))
 
 
 def _is_unset(provider: LoggerProvider) -> bool:

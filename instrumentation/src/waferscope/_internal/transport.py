@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import netrc  # noqa: F401 - requests imports it at the first request: a fork amid that would lock it in the child for good
+from collections.abc import Callable
 from http import HTTPStatus
 from time import monotonic
 from typing import Any
@@ -57,33 +59,58 @@ class Transport(HTTPAdapter):
             raise HurriedError(str(error)) from error
 
 
-class Line:
-    """A session with its transport, renewed in a forked child.
+class Route:
+    """An exporter that brings its own transport: what it does over a fork and at the end is its own affair.
 
-    A child must not speak on the parent's connections, nor touch the locks around them: another thread of the parent
-    may have held one at the fork. So the parent's transport is kept untouched beside the new one.
+    Attributes:
+        exporter: Of the OpenTelemetry SDK, of any signal.
     """
 
-    def __init__(self) -> None:
-        self.session = requests.Session()
-        self._abandoned: list[Transport] = []
-        self._mount()
+    def __init__(self, exporter: Any) -> None:
+        self.exporter = exporter
+
+    def failure_passes(self) -> bool:
+        """Whether what failed since the last call may be sent again."""
+        return False
+
+    def hurry(self, deadline: float) -> None:
+        """Send without second tries and no longer than `deadline` (monotonic clock, s)."""
+
+    def renew(self) -> None:
+        """Make it fit for the child of a fork."""
+
+
+class Line(Route):
+    """An OTLP/HTTP exporter with a session and a transport of its own, all made anew in a forked child.
+
+    A child must not speak on the parent's connections, nor touch the locks around them, of the session's cookies or of
+    the exporter's pauses: another thread of the parent may have held one at the fork. So the parent's are kept
+    untouched beside the new ones; freeing them would take such locks, too.
+    """
+
+    def __init__(self, make: Callable[[requests.Session], Any]) -> None:
+        self._make = make
+        self._abandoned: list[Any] = []
+        self._transport = Transport()
+        super().__init__(self._connected())
 
     def failure_passes(self) -> bool:
         """Whether what failed since the last call may be sent again; False when no request was made at all."""
-        passing, self.transport.passing = self.transport.passing, False
+        passing, self._transport.passing = self._transport.passing, False
         return passing
 
     def hurry(self, deadline: float) -> None:
         """Send without second tries and no longer than `deadline` (monotonic clock, s)."""
-        self.transport.deadline = deadline
+        self._transport.deadline = deadline
 
     def renew(self) -> None:
-        """Leave the parent's connections alone, in the child of a fork."""
-        self._abandoned.append(self.transport)
-        self._mount()
+        """Leave the parent's exporter, session and connections alone, in the child of a fork."""
+        self._abandoned.append(self.exporter)
+        self._transport = Transport()
+        self.exporter = self._connected()
 
-    def _mount(self) -> None:
-        self.transport = Transport()
-        self.session.mount("http://", self.transport)
-        self.session.mount("https://", self.transport)
+    def _connected(self) -> Any:
+        session = requests.Session()
+        session.mount("http://", self._transport)
+        session.mount("https://", self._transport)
+        return self._make(session)
