@@ -249,6 +249,21 @@ async def test_a_delta_after_a_pause_is_preceded_by_the_old_total_at_its_start(
     assert [row["count"] for row in await histogram_rows(conn, "h")] == [0, 3, 6, 6, 9]
 
 
+async def test_a_drained_backlog_of_deltas_leaves_a_sample_for_each_time(
+    writer: WriterUnderTest, conn: asyncpg.Connection
+) -> None:
+    spans = [{"time": NOW - (m - 1) * 60 * SECOND, "start": NOW - m * 60 * SECOND} for m in range(5, 0, -1)]
+    numbers = [otlp.number(2, **span) for span in spans]
+    buckets = [otlp.histogram((1,), [1, 1], 1.0, **span) for span in spans]
+    await writer.send(
+        "metrics",
+        otlp.metrics(otlp.total("x", *numbers, temporality=DELTA), otlp.histograms("h", *buckets, temporality=DELTA)),
+    )
+    expected = [(60.0 * (step - 5), 2.0 * step) for step in range(6)]
+    assert [(second, value) for _, second, value in await samples(conn, "x_total")] == expected
+    assert [(row["at"], row["count"]) for row in await histogram_rows(conn, "h")] == expected
+
+
 async def test_host_metrics_tell_that_a_host_lives(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:
     scope = "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/hostmetricsreceiver/cpuscraper"
     await writer.send("metrics", otlp.metrics(otlp.gauge("x", otlp.number(1)), resource={"host.name": "tool9"}))

@@ -13,6 +13,7 @@ from waferscope_collector.fold.delta import (
     HistogramDelta,
     HistogramTotal,
     NumberDeltas,
+    NumberTotals,
     add_histograms,
     add_numbers,
 )
@@ -28,14 +29,18 @@ async def add_to_numbers(conn: PoolConnectionProxy, deltas: NumberDeltas) -> Sam
     Returns:
         The samples to store.
     """
-    ids = deltas.series_ids.tolist()
-    await _begin(conn, ids, deltas.starts.tolist())
+    series_ids, begins = np.unique(deltas.series_ids, return_index=True)
+    ids = series_ids.tolist()
+    await _begin(conn, ids, np.minimum.reduceat(deltas.starts, begins).tolist())
     rows = await conn.fetch(_SQL["lock_delta_totals"], ids)
-    last = np.array([_ms(row["ts"]) for row in rows], np.int64)
-    totals = np.array([row["value"] for row in rows], np.float64)
-    samples = add_numbers(deltas, last, totals)
-    new = slice(-len(ids), None)
-    await conn.execute(_SQL["update_number_totals"], ids, _instants(samples.times[new]), samples.values[new].tolist())
+    known = NumberTotals(
+        series_ids,
+        np.array([_ms(row["start"]) for row in rows], np.int64),
+        np.array([_ms(row["ts"]) for row in rows], np.int64),
+        np.array([row["value"] for row in rows], np.float64),
+    )
+    totals, samples = add_numbers(deltas, known)
+    await conn.execute(_SQL["update_number_totals"], ids, _instants(totals.times), totals.values.tolist())
     return samples
 
 

@@ -1,13 +1,19 @@
 """Delta points to running totals: one cumulative series for all processes that share its labels.
 
-A total begins with a zero at its first start, each sample stands at least 1 ms after the last, and a delta that begins
-after the last sample is preceded by the old total at its start. So every window over a delta holds both its ends, and
-rate() and increase() see what was added, however rarely that happens.
+Points of one series and one time become one step, so a backlog that is stored at once leaves the samples that it would
+have left point by point. A total begins with a zero at its first start, each sample stands at least 1 ms after the
+last, and a step that begins after the last sample is preceded by the old total at its start. So every window over a
+delta holds both its ends, and rate() and increase() see what was added, however rarely that happens.
+
+A total that would leave the range of a double begins anew from zero, which readers see as the reset of a counter.
 """
 
+import math
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,25 +22,36 @@ from waferscope_collector.copy import HistogramSamples, Samples
 from waferscope_collector.decode.points import HistogramPoint
 
 _RESET = 1  # hint that the counter began anew
+_LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True, slots=True)
 class NumberDeltas:
-    """What a group adds to sums; one entry per series, sorted by series."""
+    """What a group adds to sums: one step for each series and time, sorted by both."""
 
     series_ids: NDArray[np.int64]
     starts: NDArray[np.int64]  # first start, Unix time, ms
-    times: NDArray[np.int64]  # last time, Unix time, ms
+    times: NDArray[np.int64]  # Unix time, ms
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberTotals:
+    """The running totals of sums; one entry per series, sorted by series."""
+
+    series_ids: NDArray[np.int64]
+    starts: NDArray[np.int64]  # where the zero stands, Unix time, ms
+    times: NDArray[np.int64]  # of the last sample, Unix time, ms; before the start: nothing was added yet
     values: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class HistogramDelta:
-    """What a group adds to one histogram with one set of bounds."""
+    """What a group adds to one histogram with one set of bounds at one time."""
 
     series_id: int
     start: int  # first start, Unix time, ms
-    time: int  # last time, Unix time, ms
+    time: int  # Unix time, ms
     count: float
     sum: float
     bounds: tuple[float, ...]
@@ -45,7 +62,7 @@ class HistogramDelta:
 class HistogramTotal:
     """The running total of one histogram."""
 
-    time: int  # of the last sample, Unix time, ms
+    time: int  # of the last sample, Unix time, ms; 1 ms before the start where there is none yet
     count: float = 0.0
     sum: float = 0.0
     bounds: tuple[float, ...] = ()
@@ -65,77 +82,114 @@ def first_zero(times: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[n
 def gather_numbers(
     series_ids: NDArray[np.int64], times: NDArray[np.int64], starts: NDArray[np.int64], values: NDArray[np.float64]
 ) -> NumberDeltas:
-    """Add up the points of each series.
+    """Add up the points of each series and time.
 
     Args:
         series_ids: Of each point.
         times: Unix time, ms.
         starts: Unix time, ms; 0 stands for 1 ms before the point.
-        values: What each point adds; points that add no number (stale markers) are left out by the caller.
+        values: What each point adds, finite; points that add no number (stale markers) are left out by the caller.
 
     Returns:
-        One step for each series.
+        The steps.
     """
-    ids, inverse = np.unique(series_ids, return_inverse=True)
-    first = np.full(len(ids), np.iinfo(np.int64).max)
-    last = np.zeros(len(ids), np.int64)
-    np.minimum.at(first, inverse, first_zero(times, starts))
-    np.maximum.at(last, inverse, times)
-    added = np.zeros(len(ids), np.float64)
-    np.add.at(added, inverse, values)
-    return NumberDeltas(ids, first, last, added)
+    order = np.lexsort((times, series_ids))
+    ids, at = series_ids[order], times[order]
+    begins = np.flatnonzero(np.concatenate(([True], (ids[1:] != ids[:-1]) | (at[1:] != at[:-1]))))
+    with np.errstate(over="ignore"):
+        added = np.add.reduceat(values[order], begins)
+    return NumberDeltas(
+        ids[begins],
+        np.minimum.reduceat(first_zero(times, starts)[order], begins),
+        at[begins],
+        np.clip(added, -_LARGEST, _LARGEST),
+    )
 
 
-def add_numbers(deltas: NumberDeltas, last: NDArray[np.int64], totals: NDArray[np.float64]) -> Samples:
-    """Add a group's step to the totals.
+def add_numbers(deltas: NumberDeltas, totals: NumberTotals) -> tuple[NumberTotals, Samples]:
+    """Add a group's steps to the totals.
 
     Args:
-        deltas: The step.
-        last: Time of each total's last sample, Unix time, ms; before the start where there is none yet.
-        totals: The totals so far.
+        deltas: The steps.
+        totals: The total of each series that has a step.
 
     Returns:
-        The old totals where the step begins after their last sample, then all new totals.
+        The new totals, and the samples to store.
     """
-    gap = deltas.starts > last
-    return Samples(
-        np.concatenate((deltas.series_ids[gap], deltas.series_ids)),
-        np.concatenate((deltas.starts[gap], np.maximum(last + 1, deltas.times))),
-        np.concatenate((totals[gap], totals + deltas.values)),
+    begins = np.searchsorted(deltas.series_ids, totals.series_ids)
+    lengths = np.diff(begins, append=len(deltas.series_ids))
+    begun = totals.times < totals.starts
+    last = np.where(begun, totals.starts, totals.times)
+    position = np.arange(len(deltas.times)) - np.repeat(begins, lengths)
+    # The times of a series rise by 1 ms at least, so only the last sample of the total can push them on.
+    times = np.maximum(deltas.times, np.repeat(last, lengths) + 1 + position)
+    sums = _running(deltas.values, totals.values, begins, lengths)
+    before, old = np.roll(times, 1), np.roll(sums, 1)
+    before[begins], old[begins] = last, totals.values
+    gap = deltas.starts > before
+    samples = Samples(
+        np.concatenate((totals.series_ids[begun], deltas.series_ids[gap], deltas.series_ids)),
+        np.concatenate((totals.starts[begun], deltas.starts[gap], times)),
+        np.concatenate((totals.values[begun], old[gap], sums)),
     )
+    ends = begins + lengths - 1
+    return NumberTotals(totals.series_ids, totals.starts, times[ends], sums[ends]), samples
+
+
+def _running(
+    values: NDArray[np.float64], totals: NDArray[np.float64], begins: NDArray[np.intp], lengths: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the total after each step, each series on its own: rounding must not leak from one into the next."""
+    sums = values.copy()
+    with np.errstate(over="ignore"):
+        sums[begins] += totals
+        several = np.flatnonzero((lengths > 1) | ~np.isfinite(sums[begins]))
+        for begin, end in zip(begins[several].tolist(), (begins + lengths)[several].tolist(), strict=True):
+            _accumulate(sums[begin:end], values[begin:end])
+    return sums
+
+
+def _accumulate(sums: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+    """Add up in place; a step that leads out of the range of a double begins from zero again."""
+    np.cumsum(sums, out=sums)
+    if np.isfinite(sums[-1]):
+        return
+    over, total = int(np.argmax(~np.isfinite(sums))), 0.0  # what is infinite once stays so
+    for position, value in enumerate(values[over:].tolist(), over):
+        total = total + value if math.isfinite(total + value) else value
+        sums[position] = total
 
 
 def gather_histograms(
     series_ids: NDArray[np.int64], times: NDArray[np.int64], starts: NDArray[np.int64], points: list[HistogramPoint]
 ) -> list[HistogramDelta]:
-    """Add up the points of each series and set of bounds.
+    """Add up the points of each series, time and set of bounds.
 
     Args:
         series_ids: Of each point.
         times: Unix time, ms.
         starts: Unix time, ms; 0 stands for 1 ms before the point.
-        points: Histograms with explicit bounds.
+        points: Histograms with explicit bounds and a finite sum or none.
 
     Returns:
-        Sorted by series; sets of bounds of one series by their last time.
+        Sorted by series, time and bounds.
     """
-    grouped: dict[tuple[int, tuple[float, ...]], list[tuple[int, int, HistogramPoint]]] = defaultdict(list)
+    grouped: dict[tuple[int, int, tuple[float, ...]], list[tuple[int, HistogramPoint]]] = defaultdict(list)
     zeros = first_zero(times, starts).tolist()
     for series_id, time, zero, point in zip(series_ids.tolist(), times.tolist(), zeros, points, strict=True):
-        grouped[series_id, point.bounds].append((zero, time, point))
-    deltas = [
+        grouped[series_id, time, point.bounds].append((zero, point))
+    return [
         HistogramDelta(
             series_id=series_id,
-            start=min(start for start, _, _ in group),
-            time=max(time for _, time, _ in group),
-            count=sum(point.count for _, _, point in group),
-            sum=sum(point.sum or 0.0 for _, _, point in group),
+            start=min(start for start, _ in group),
+            time=time,
+            count=sum(point.count for _, point in group),
+            sum=max(-_LARGEST, min(_LARGEST, sum(point.sum or 0.0 for _, point in group))),
             bounds=bounds,
-            counts=_add(point.positive_counts for _, _, point in group),
+            counts=_add(point.positive_counts for _, point in group),
         )
-        for (series_id, bounds), group in grouped.items()
+        for (series_id, time, bounds), group in sorted(grouped.items(), key=itemgetter(0))
     ]
-    return sorted(deltas, key=lambda delta: (delta.series_id, delta.time, delta.bounds))
 
 
 def add_histograms(
@@ -144,7 +198,8 @@ def add_histograms(
     """Add a group's steps to the totals.
 
     As `add_numbers`. Where the bounds change, counts of old and new buckets can't be added: the total begins anew, by a
-    zero of the new bounds, which readers see as the reset of a counter, so no increase is lost.
+    zero of the new bounds, which readers see as the reset of a counter, so no increase is lost. So does a total whose
+    sum would leave the range of a double.
 
     Args:
         deltas: The steps, in order.
@@ -166,12 +221,15 @@ def add_histograms(
 
     for delta in deltas:
         total = new[delta.series_id]
-        anew = total.bounds != delta.bounds or not total.counts
-        if anew or delta.start > total.time:
-            hint = _RESET if anew and total.counts else 0
-            old = _zero(delta) if anew else total
-            total = replace(old, time=max(total.time + 1, delta.start))
-            store(delta, total, hint)
+        if not total.counts:
+            total = _zero(delta, total.time + 1)
+            store(delta, total, 0)
+        elif total.bounds != delta.bounds or not math.isfinite(total.sum + delta.sum):
+            total = _zero(delta, max(total.time + 1, delta.start))
+            store(delta, total, _RESET)
+        if delta.start > total.time:
+            total = replace(total, time=delta.start)
+            store(delta, total, 0)
         total = HistogramTotal(
             time=max(total.time + 1, delta.time),
             count=total.count + delta.count,
@@ -185,8 +243,8 @@ def add_histograms(
     return new, HistogramSamples(np.array(ids, np.int64), np.array(times, np.int64), started, points)
 
 
-def _zero(delta: HistogramDelta) -> HistogramTotal:
-    return HistogramTotal(0, bounds=delta.bounds, counts=(0.0,) * len(delta.counts))
+def _zero(delta: HistogramDelta, time: int) -> HistogramTotal:
+    return HistogramTotal(time, bounds=delta.bounds, counts=(0.0,) * len(delta.counts))
 
 
 def _point(total: HistogramTotal, hint: int) -> HistogramPoint:
