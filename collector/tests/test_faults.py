@@ -101,6 +101,49 @@ async def test_times_of_years_ago_are_stored(writer: WriterUnderTest, conn: asyn
     assert await values(conn) == [1, 2]
 
 
+async def until_a_commit_waits(conn: asyncpg.Connection) -> None:
+    async with asyncio.timeout(20):
+        while not await conn.fetchval("select exists (select from pg_locks where not granted)"):
+            pass
+
+
+async def test_a_request_whose_client_gave_up_leaves_the_queue(
+    writer: WriterUnderTest, conn: asyncpg.Connection
+) -> None:
+    batches = [writer.decoded("metrics", otlp.metrics(otlp.gauge("x", otlp.number(float(i))))) for i in range(4)]
+    async with conn.transaction():
+        await conn.execute("lock table wafer.ingest_batch in exclusive mode")
+        running_group = asyncio.create_task(writer.committer.commit(batches[0]))
+        await until_a_commit_waits(conn)
+        waiting = [asyncio.create_task(writer.committer.commit(batch)) for batch in batches[1:]]
+        await asyncio.sleep(0)  # now they are queued
+        for task in waiting[:2]:
+            task.cancel()
+        await asyncio.wait(waiting[:2])
+    await asyncio.gather(running_group, waiting[2])
+    assert await values(conn) == [0, 3]
+
+
+async def test_a_request_whose_client_gave_up_counts_until_its_group_ends(
+    writer: WriterUnderTest, conn: asyncpg.Connection
+) -> None:
+    def seen(name: str, **labels: str) -> float | None:
+        return writer.meters.registry.get_sample_value(f"waferscope_writer_{name}", labels)
+
+    request = otlp.metrics(otlp.gauge("x", otlp.number(1)))
+    async with conn.transaction():
+        await conn.execute("lock table wafer.ingest_batch in exclusive mode")
+        sending = asyncio.create_task(writer.send("metrics", request))
+        await until_a_commit_waits(conn)
+        sending.cancel()
+        await asyncio.wait([sending], timeout=0.1)
+        assert seen("queue_bytes") == request.ByteSize()
+    await asyncio.wait([sending])
+    assert sending.cancelled()
+    assert seen("queue_bytes") == 0
+    assert seen("requests_total", signal="metrics", protocol="grpc", outcome="canceled") == 1
+
+
 def test_a_full_cache_starts_anew() -> None:
     cache = identify.SeriesCache(10)
     metric = identify.Metric("x", "gauge", "", ())

@@ -1,6 +1,7 @@
 """Group commit: what waits while a transaction runs shares the next one."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -25,7 +26,7 @@ _ACQUIRE_TIMEOUT = 10.0  # s
 _COMMIT_TIMEOUT = 60.0  # s
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Waiting:
     batch: Batch
     done: asyncio.Future[None]
@@ -45,6 +46,9 @@ class Committer:
     async def commit(self, batch: Batch) -> None:
         """Wait until a batch is committed.
 
+        A caller that gives up gets away once the committer holds the batch no more: at once while it is queued, after
+        its group otherwise. So whoever counts the memory of batches may stop counting when this returns.
+
         Raises:
             UnstorableError: The database refuses the data themselves.
             UnavailableError: They could not be stored now.
@@ -52,13 +56,23 @@ class Committer:
         waiting = _Waiting(batch, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._arrived.set()
-        await waiting.done
+        try:
+            await asyncio.shield(waiting.done)
+        except asyncio.CancelledError:
+            if waiting in self._queue:
+                self._queue.remove(waiting)
+            else:
+                with contextlib.suppress(RequestError):
+                    await waiting.done
+            raise
 
     async def run(self) -> None:
         """Commit what arrives, until cancelled."""
         while True:
             await self._arrived.wait()
             group = self._take()
+            if not group:  # their clients gave up
+                continue
             with self._meters.commit_seconds.time():
                 await self._settle(group)
             self._meters.cached_series.set(len(self._cache))

@@ -65,6 +65,9 @@ class Intake:
         except RequestError as error:
             outcome = type(error).__name__.removesuffix("Error").lower()
             raise
+        except asyncio.CancelledError:
+            outcome = "canceled"  # the client is gone
+            raise
         except Exception as error:
             # A fault of ours: the same bytes would meet it again, so the client must not send them for ever.
             _LOGGER.exception("could not handle a request")
