@@ -33,8 +33,9 @@ demo: $(INSTALLED) ## Start the whole stack on this machine, run the sample jobs
 test: $(INSTALLED) ## Run all tests that can run here; names what it skipped and why
 	@$(BIN)/python -m pytest -n $${WAFERSCOPE_TEST_PROCESSES:-auto} --dist worksteal
 
-test-wrapper: $(INSTALLED) ## Run the wrapper's tests on every Python 3.10-3.13 that is found
-	@failed=; for version in $(WRAPPER_PYTHONS); do \
+test-wrapper: $(INSTALLED) ## Run the wrapper's tests on every other Python 3.10-3.13 that is found
+	@failed=; main=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); for version in $(WRAPPER_PYTHONS); do \
+		test $$version != $$main || { echo "make: Python $$version is left to 'make test', which has the wrapper's tests, too"; continue; }; \
 		python=$$(for p in python$$version $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$version.*/bin/python; do \
 			$$p -c 'import sys; print(sys.executable)' 2>/dev/null && break; done) \
 			|| { echo "make: Python $$version is not found, the wrapper is not tested on it"; continue; }; \
@@ -42,7 +43,8 @@ test-wrapper: $(INSTALLED) ## Run the wrapper's tests on every Python 3.10-3.13 
 		{ test -x $$venv/bin/python || $(BIN)/uv venv --quiet --python $$python $$venv; } \
 			&& VIRTUAL_ENV=$$venv $(BIN)/uv pip sync --quiet --require-hashes requirements/wrapper.txt \
 			&& VIRTUAL_ENV=$$venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable ./instrumentation \
-			&& $$venv/bin/python -m pytest -q --confcutdir=instrumentation instrumentation/tests || failed="$$failed $$version"; \
+			&& $$venv/bin/python -m pytest -q -n $${WAFERSCOPE_TEST_PROCESSES:-auto} --dist worksteal \
+				--confcutdir=instrumentation instrumentation/tests || failed="$$failed $$version"; \
 	done; test -z "$$failed" || { echo "make: the wrapper fails on Python$$failed" >&2; exit 1; }
 
 lint: $(INSTALLED) ## Lint and check the formatting

@@ -65,9 +65,9 @@ def test_arguments_win_over_the_environment(receiver: Any, run: Any) -> None:
     )
 
 
-def test_metrics_are_deltas_of_no_single_process(receiver: Any, run: Any) -> None:
-    for _ in range(3):
-        assert run(JOB, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url).code == 0
+def test_metrics_are_deltas_of_no_single_process(receiver: Any, start: Any) -> None:
+    processes = [start(JOB, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url) for _ in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
     points = receiver.points("wafer.job.duration")
     assert sum(point.count for point in points) == len(points) == 3
     assert all(0 < point.start_time_unix_nano < point.time_unix_nano for point in points)
@@ -178,7 +178,7 @@ def test_an_unreachable_endpoint_neither_holds_nor_changes_the_exit(
             {ending}
     """
     url = request.getfixturevalue(endpoint)
-    ended = run(script, OTEL_EXPORTER_OTLP_ENDPOINT=url, WAFERSCOPE_FLUSH_TIMEOUT="1")
+    ended = run(script, OTEL_EXPORTER_OTLP_ENDPOINT=url, WAFERSCOPE_FLUSH_TIMEOUT="0.3")
     assert ended.code == {"pass": 0, "raise SystemExit(7)": 7}.get(ending, 1)
     assert ("ValueError: bad wafer" in ended.err) is (ended.code == 1)
     assert ended.seconds < 15
