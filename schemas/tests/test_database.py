@@ -12,7 +12,7 @@ from waferscope_schemas.errors import DatabaseUnreachableError, SettingsError
 
 
 async def test_a_session_speaks_utc(database_url: str) -> None:
-    pool = await open_pool(database_url, min_size=0, max_size=1)
+    pool = await open_pool(database_url, max_size=1)
     async with pool:
         assert await pool.fetchval("show timezone") == "UTC"
 
@@ -23,7 +23,7 @@ async def test_a_pool_waits_for_the_database_with_one_line_and_then_serves(
     address, port, told = urlsplit(database_url), free_port(), asyncio.Event()
     caplog.handler.addFilter(lambda _: told.set() or True)
     waiting = asyncio.create_task(
-        open_pool(address._replace(netloc=f"{_login(address.netloc)}127.0.0.1:{port}").geturl(), min_size=1, max_size=1)
+        open_pool(address._replace(netloc=f"{_login(address.netloc)}127.0.0.1:{port}").geturl(), max_size=1)
     )
     async with asyncio.timeout(20):
         await told.wait()
@@ -57,7 +57,7 @@ def _login(netloc: str) -> str:
 async def test_a_database_that_does_not_exist_ends_the_wait(database_url: str) -> None:
     url = urlsplit(database_url)._replace(path="/no_such_database").geturl()
     with pytest.raises(DatabaseUnreachableError, match="no_such_database") as caught:
-        await open_pool(url, min_size=1, max_size=1)
+        await open_pool(url, max_size=1)
     assert caught.value.exit_code == 5
 
 

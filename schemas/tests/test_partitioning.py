@@ -47,7 +47,7 @@ async def test_a_day_has_no_gap_at_its_ends(conn: asyncpg.Connection) -> None:
 
 
 async def test_many_writers_create_the_same_partitions_at_once(database_url: str) -> None:
-    pool = await open_pool(database_url, min_size=8, max_size=8)
+    pool = await open_pool(database_url, max_size=8)
     days = [NOON + number * DAY for number in range(5)]
 
     async def write() -> None:
@@ -141,6 +141,6 @@ def test_hypertables_are_made_of_partitioned_tables_and_nothing_else_changes() -
 
 async def test_the_chunks_of_samples_are_an_hour_long(conn: asyncpg.Connection) -> None:
     if await native(conn):
-        pytest.skip("needs TimescaleDB")
+        pytest.skip("optional: needs TimescaleDB, see WAFERSCOPE_TEST_DATABASE_URL")
     rows = await conn.fetch("select hypertable_name, time_interval from timescaledb_information.dimensions")
     assert dict(rows) == {table: timedelta(hours=1) if "sample" in table else DAY for table in TABLES}

@@ -92,7 +92,7 @@ class Process:
         self._wait_alive(lambda: text in self.stderr, f"stderr holds {text!r}", within_s)
         return self.stderr
 
-    def wait_exit(self, *, within_s: float = 30.0) -> int:
+    def wait_exit(self, *, within_s: float = 90.0) -> int:
         """Wait until it ends, and return its exit code."""
         try:
             return self._process.wait(within_s)

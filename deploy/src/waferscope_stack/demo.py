@@ -45,6 +45,7 @@ def main() -> int:
     except (StackError, SchemasError) as error:
         print(f"waferscope: {error}", file=sys.stderr)
         return error.exit_code
+    print("Stopped; the next start keeps the data.")
     return 0
 
 
@@ -61,12 +62,14 @@ def _demo() -> None:
             running(data_dir, settings, endpoints) as stack,
             _receiver(collector, binary, stack, data_dir) as endpoint,
         ):
-            started = datetime.now(UTC)
-            _run_jobs(endpoint, stack, data_dir)
-            _await_answers(stack, started)
-            print(asyncio.run(findings.report(stack)), flush=True)
-            _serve(stack, demo.demo_seconds)
-    print("Stopped; the next start keeps the data.")
+            try:
+                started = datetime.now(UTC)
+                _run_jobs(endpoint, stack, data_dir)
+                _await_answers(stack, started)
+                print(asyncio.run(findings.report(stack)), flush=True)
+                _serve(stack, demo.demo_seconds)
+            finally:
+                print("\nStopping …", flush=True)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Loopback ports: finding a free one, refusing a taken one."""
 
 import contextlib
+import errno
 import socket
 
 from waferscope_stack.errors import PortTakenError
@@ -34,6 +35,10 @@ def require_free(host: str, port: int, setting: str) -> None:
             probe.bind((host, port))
             probe.listen(1)
         except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise PortTakenError(
+                    f"{host} is no address of this machine: choose another by WAFERSCOPE_QUERY_HOST or _WRITER_HOST"
+                ) from None
             raise PortTakenError(
                 f"port {port} on {host} can't be used ({error.strerror}): choose another by {setting}"
             ) from None

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from urllib.parse import urlsplit, urlunsplit
 
+from waferscope_schemas.database import open_pool
 from waferscope_schemas.migrate import migrate
 from waferscope_stack.data_dir import DataDir
 from waferscope_stack.endpoints import Endpoints
@@ -134,6 +135,7 @@ def _start_database(
     reader_password = settings.reader_password.get_secret_value() if settings.reader_password else None
     if settings.database_url is not None:
         url = settings.database_url.get_secret_value()
+        asyncio.run(_wait_for(url))
     else:
         server = Postgres.start(data_dir, endpoints.database_port or 0)
         stack.callback(server.stop)
@@ -142,6 +144,11 @@ def _start_database(
         reader_password = reader_password or data_dir.secret(READER)
     asyncio.run(migrate(url, reader_password=reader_password))
     return url
+
+
+async def _wait_for(database_url: str) -> None:
+    """Wait until another's database is there, and say so once."""
+    await (await open_pool(database_url, max_size=1)).close()
 
 
 def _answers(url: str) -> bool:

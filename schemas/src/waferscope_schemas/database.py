@@ -50,23 +50,22 @@ async def connect(url: str) -> asyncpg.Connection:
         raise DatabaseUnreachableError(f"the database cannot be reached: {one_line(error)}") from error
 
 
-async def open_pool(url: str, *, min_size: int, max_size: int) -> asyncpg.Pool:
+async def open_pool(url: str, *, max_size: int) -> asyncpg.Pool:
     """Open a pool; while the database is away, wait for it and say so in one log line.
 
     Args:
         url: ``postgresql://user:password@host:port/database``.
-        min_size: Connections that are always open.
         max_size: Connections at most.
 
     Returns:
-        A pool whose first connections are open.
+        A pool that the database has let in. It opens connections as they are asked for.
 
     Raises:
         DatabaseUnreachableError: The database is there but does not let us in (credentials, name).
         SettingsError: The URL is malformed.
     """
     started, pause = time.monotonic(), _FIRST_PAUSE
-    while isinstance(found := await _try(url, min_size, max_size), str):
+    while isinstance(found := await _try(url, max_size), str):
         if pause == _FIRST_PAUSE:
             _LOGGER.warning("waiting for the database: %s", found)
         pause = min(pause * 2, _LONGEST_PAUSE)
@@ -76,10 +75,10 @@ async def open_pool(url: str, *, min_size: int, max_size: int) -> asyncpg.Pool:
     return found
 
 
-async def _try(url: str, min_size: int, max_size: int) -> asyncpg.Pool | str:
+async def _try(url: str, max_size: int) -> asyncpg.Pool | str:
     """Open the pool, or tell what keeps the database away."""
     try:
-        return await _open(url, min_size, max_size)
+        return await _open(url, max_size)
     except _TRANSIENT as error:
         return one_line(error)
     except (asyncpg.ClientConfigurationError, ValueError):
@@ -88,13 +87,12 @@ async def _try(url: str, min_size: int, max_size: int) -> asyncpg.Pool | str:
         raise DatabaseUnreachableError(f"the database refuses us: {one_line(error)}") from error
 
 
-async def _open(url: str, min_size: int, max_size: int) -> asyncpg.Pool:
-    pool = asyncpg.create_pool(
-        url, min_size=min_size, max_size=max_size, timeout=_CONNECT_TIMEOUT, server_settings=_SESSION
-    )
+async def _open(url: str, max_size: int) -> asyncpg.Pool:
+    # No connection is kept open for its own sake: asyncpg logs a traceback at each try to restore such a one.
+    pool = asyncpg.create_pool(url, min_size=0, max_size=max_size, timeout=_CONNECT_TIMEOUT, server_settings=_SESSION)
     try:
         await pool
-        async with pool.acquire():  # a pool of min_size 0 has not asked the database yet
+        async with pool.acquire():  # the pool itself has not asked the database yet
             return pool
     except BaseException:
         pool.terminate()

@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import TypeVar
 
 import pydantic_settings
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from waferscope_schemas.errors import SettingsError
@@ -26,6 +27,13 @@ class Database(BaseSettings):
         validation_alias="WAFERSCOPE_DATABASE_URL",
         description="The site's database: postgresql://user:password@host:port/database",
     )
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise PydanticCustomError("url", "is no valid URL: postgresql://user:password@host:port/database")
+        return url
 
 
 class Site(Database):

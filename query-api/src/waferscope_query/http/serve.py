@@ -46,6 +46,7 @@ async def _serve(settings: QuerySettings, listener: socket.socket) -> None:
             lifespan="off",
             access_log=False,
             log_config=None,
+            log_level="warning",  # what it says of its start and end, we say
             backlog=_BACKLOG,
             server_header=False,
             timeout_graceful_shutdown=_GRACE,

@@ -39,8 +39,7 @@ class Database:
         Raises:
             SchemasError: The database refuses us, or its schema is incompatible; waiting would not help.
         """
-        # No connection is kept open for its own sake: asyncpg logs a traceback at each try to restore such a one.
-        pool = await open_pool(self._url, min_size=0, max_size=self._connections)
+        pool = await open_pool(self._url, max_size=self._connections)
         try:
             async with pool.acquire() as connection:
                 await require_schema(connection, "waferscope-query")
