@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
+from waferscope_collector.commit.faults import PASSING
 from waferscope_schemas import partitioning, queries
 
 _SQL = queries.load("waferscope_collector")
@@ -25,7 +26,7 @@ async def run(pool: asyncpg.Pool, ledger_days: int) -> None:
     while True:
         try:
             await once(pool, ledger_days)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except (asyncpg.PostgresError, *PASSING) as error:
             _LOGGER.warning("maintenance waits for its next round: %s", error)
         await asyncio.sleep(_PERIOD)
 

@@ -11,6 +11,7 @@ import asyncpg
 
 from waferscope_collector import maintenance
 from waferscope_collector.commit.committer import Committer
+from waferscope_collector.commit.faults import PASSING
 from waferscope_collector.identify import SeriesCache
 from waferscope_collector.meters import Meters
 from waferscope_collector.receive.grpc import GrpcServer
@@ -18,7 +19,6 @@ from waferscope_collector.receive.http import HttpServer, application
 from waferscope_collector.receive.intake import Intake
 from waferscope_collector.settings import WriterSettings
 from waferscope_schemas.database import open_pool, require_schema
-from waferscope_schemas.errors import SchemasError
 
 _LOGGER = logging.getLogger(__name__)
 _GRACE = 30.0  # s, for requests under way when the writer is told to stop
@@ -126,7 +126,7 @@ class _Readiness:
         try:
             async with asyncio.timeout(_READY_TIMEOUT), self._pool.acquire() as conn:
                 await require_schema(conn)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, SchemasError, OSError, TimeoutError) as error:
+        except (asyncpg.PostgresError, *PASSING) as error:
             return " ".join(str(error).split()) or type(error).__name__
         return "ok"
 

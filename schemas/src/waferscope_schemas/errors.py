@@ -27,6 +27,10 @@ class DatabaseUnreachableError(SchemasError):
     exit_code = 5
 
 
+class MissingTableError(SchemasError):
+    """A table of the schema is not there: dropped, or not migrated yet."""
+
+
 class MigrationError(SchemasError):
     """A migration failed and was rolled back."""
 

@@ -17,6 +17,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from waferscope_schemas import queries
+from waferscope_schemas.errors import MissingTableError
 
 _SQL = queries.load("waferscope_schemas")
 
@@ -97,6 +98,9 @@ async def ensure(
         instants: Times with a timezone, in any order, repeated or not.
         recheck: Ask again what there is: after "no partition of relation found for row" (SQLSTATE 23514), when a
             partition was dropped behind the connection's back.
+
+    Raises:
+        MissingTableError: There is no such table.
     """
     tables = _seen.setdefault(getattr(conn, "_con", conn), {})  # a pool hands out a new proxy each time
     if recheck or table not in tables:
@@ -115,7 +119,7 @@ async def _partitions(conn: asyncpg.Connection | PoolConnectionProxy, table: str
     """Name the partitions of a table; None for a hypertable, which makes its chunks itself."""
     row = await conn.fetchrow(_SQL["partitions"], table)
     if row is None:
-        raise ValueError(f"there is no table wafer.{table}")
+        raise MissingTableError(f"there is no table wafer.{table}")
     return set(row["partitions"]) if row["native"] else None
 
 

@@ -4,6 +4,8 @@ import enum
 
 import asyncpg
 
+from waferscope_schemas.errors import SchemasError
+
 
 class Fault(enum.Enum):
     """What to do about a failed commit."""
@@ -14,6 +16,9 @@ class Fault(enum.Enum):
     AWAY = "away"  # the client shall send them again
 
 
+# What ends work with the database beside PostgreSQL's own errors, and passes.
+PASSING = (asyncpg.InterfaceError, asyncpg.InternalClientError, SchemasError, OSError, TimeoutError)
+
 _REPEAT = frozenset({"40001", "40P01", "55P03"})  # serialization failure, deadlock, lock not available
 _NO_PARTITION = "23514"  # check violation: "no partition of relation found for row"
 _DATA_CLASSES = frozenset({"22", "23", "54"})  # data exception, constraint violation, program limit exceeded
@@ -22,8 +27,8 @@ _DATA_CLASSES = frozenset({"22", "23", "54"})  # data exception, constraint viol
 def classify(error: BaseException) -> Fault:
     """Tell what to do about an error that a commit ended with.
 
-    Anything that PostgreSQL, the network or the clock is to blame for passes; what else goes wrong while these data are
-    handled would go wrong again, and must not block the writer.
+    Anything that PostgreSQL, its schema, its driver, the network or the clock is to blame for passes; what else goes
+    wrong while these data are handled would go wrong again, and must not block the writer.
     """
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
@@ -32,5 +37,4 @@ def classify(error: BaseException) -> Fault:
         if state == _NO_PARTITION and "partition" in str(error):
             return Fault.NO_PARTITION
         return Fault.DATA if state[:2] in _DATA_CLASSES else Fault.AWAY
-    passing = (asyncpg.InterfaceError, OSError, TimeoutError)
-    return Fault.AWAY if isinstance(error, passing) else Fault.DATA
+    return Fault.AWAY if isinstance(error, PASSING) else Fault.DATA
