@@ -21,7 +21,7 @@ from writer_support.otlp import DELTA, NOW, SECOND
 from writer_support.running import WriterUnderTest, running
 
 from waferscope_collector import identify
-from waferscope_collector.errors import UnstorableError
+from waferscope_collector.errors import UnavailableError, UnstorableError
 
 
 async def values(conn: asyncpg.Connection) -> list[float]:
@@ -56,6 +56,27 @@ async def test_one_poison_request_does_not_hold_back_its_group(
     assert refused == [13]
     assert isinstance(results[13], UnstorableError)
     assert await values(conn) == [value for value in range(30) if value != 13]
+
+
+async def test_one_request_that_no_partition_takes_does_not_hold_back_its_group(
+    writer: WriterUnderTest, conn: asyncpg.Connection
+) -> None:
+    # PostgreSQL reports this rule as it reports a missing partition, and no new partition cures it.
+    await conn.execute("alter table wafer.sample add constraint no_partition check (value <> 13)")
+    requests = [otlp.metrics(otlp.gauge("x", otlp.number(float(value)))) for value in range(10, 20)]
+    results = await asyncio.gather(*(writer.send("metrics", request) for request in requests), return_exceptions=True)
+    assert [i for i, result in enumerate(results) if isinstance(result, Exception)] == [3]
+    assert isinstance(results[3], UnavailableError)
+    assert await values(conn) == [value for value in range(10, 20) if value != 13]
+
+
+@pytest.mark.parametrize("loss", ["table wafer.sample", "schema wafer"])
+async def test_what_a_lost_table_can_not_take_shall_be_sent_again(
+    writer: WriterUnderTest, conn: asyncpg.Connection, loss: str
+) -> None:
+    await conn.execute(f"drop {loss} cascade")
+    with pytest.raises(UnavailableError):
+        await writer.send("metrics", otlp.metrics(otlp.gauge("x", otlp.number(1))))
 
 
 async def test_two_writers_create_the_same_series_once(database_url: str, conn: asyncpg.Connection) -> None:

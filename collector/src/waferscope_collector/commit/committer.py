@@ -32,6 +32,10 @@ class _Waiting:
     done: asyncio.Future[None]
 
 
+class _StuckError(Exception):
+    """A commit met faults that should pass at once in every try."""
+
+
 class Committer:
     """Commits batches in groups, one group after the other."""
 
@@ -89,12 +93,15 @@ class Committer:
         return group
 
     async def _settle(self, group: Sequence[_Waiting]) -> None:
-        """Commit a group and answer each of its requests; one bad request does not hold back the others."""
+        """Commit a group and answer each of its requests; one bad request does not hold back the others.
+
+        Whether the database refuses data or meets a fault that should pass in every try: each request is tried alone.
+        """
         try:
             await self._commit([waiting.batch for waiting in group])
-        except UnstorableError as error:
+        except (UnstorableError, _StuckError) as error:
             if len(group) == 1:
-                return _answer(group, error)
+                return _answer(group, UnavailableError(str(error)) if isinstance(error, _StuckError) else error)
             for waiting in group:
                 await self._settle([waiting])
         except UnavailableError as error:
@@ -111,7 +118,7 @@ class Committer:
             fault = await self._attempt(batches, recheck=fault is Fault.NO_PARTITION)
             if fault is None:
                 return
-        raise UnavailableError(f"the database could not store this in {_TRIES} tries: {fault and fault.value}")
+        raise _StuckError(f"the database could not store this in {_TRIES} tries: {fault and fault.value}")
 
     async def _attempt(self, batches: Sequence[Batch], *, recheck: bool) -> Fault | None:
         """Commit batches, or tell which fault may pass at once."""
