@@ -264,6 +264,21 @@ async def test_a_drained_backlog_of_deltas_leaves_a_sample_for_each_time(
     assert [(row["at"], row["count"]) for row in await histogram_rows(conn, "h")] == expected
 
 
+async def test_a_stale_marker_among_deltas_adds_nothing(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:
+    stale = metrics_pb2.NumberDataPoint(time_unix_nano=NOW, flags=1)
+    empty = metrics_pb2.HistogramDataPoint(time_unix_nano=NOW, flags=1)
+    response = await writer.send(
+        "metrics",
+        otlp.metrics(
+            otlp.total("x", otlp.number(2, time=NOW + SECOND, start=NOW), stale, temporality=DELTA),
+            otlp.histograms("h", empty, temporality=DELTA),
+        ),
+    )
+    assert not response.HasField("partial_success")
+    assert [value for *_, value in await samples(conn, "x_total")] == [0.0, 2.0]
+    assert await histogram_rows(conn, "h") == []
+
+
 async def test_host_metrics_tell_that_a_host_lives(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:
     scope = "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/hostmetricsreceiver/cpuscraper"
     await writer.send("metrics", otlp.metrics(otlp.gauge("x", otlp.number(1)), resource={"host.name": "tool9"}))
@@ -298,6 +313,14 @@ async def test_host_metrics_tell_that_a_host_lives(writer: WriterUnderTest, conn
             "1 data points of histograms whose buckets do not fit their bounds",
         ),
         (metrics_pb2.Metric(name="x"), "1 data points of an unknown kind of metric"),
+        *(
+            (metric, "1 data points of deltas that are no finite number, which would spoil their total for ever")
+            for bad in (math.nan, math.inf, -math.inf)
+            for metric in (
+                otlp.total("x", otlp.number(bad), temporality=DELTA),
+                otlp.histograms("x", otlp.histogram([1], [1, 1], bad), temporality=DELTA),
+            )
+        ),
     ],
     ids=lambda case: case if isinstance(case, str) else "",
 )

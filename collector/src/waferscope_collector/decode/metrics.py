@@ -1,5 +1,6 @@
 """OTLP metrics to streams of points."""
 
+import math
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -22,6 +23,7 @@ _DELTA = otlp.AGGREGATION_TEMPORALITY_DELTA
 _NO_TEMPORALITY = "without aggregation temporality"
 _NO_NAME = "of a metric without a valid name"
 _NO_KIND = "of an unknown kind of metric"
+_NOT_FINITE = "of deltas that are no finite number, which would spoil their total for ever"
 _DELTA_EXPONENTIAL = "of exponential histograms with delta temporality, which are not supported"
 
 
@@ -88,7 +90,7 @@ class _Decoder:
             case "gauge" | "sum":
                 self._add_numbers(points, described, delta=delta, cumulative=kind == "counter" and not delta)
             case "histogram":
-                self._add_histograms(points, described, self._histogram_deltas if delta else self._histograms)
+                self._add_histograms(points, described, delta=delta)
             case "exponential_histogram" if delta:
                 self._rejects.add(_DELTA_EXPONENTIAL, len(points))
             case "exponential_histogram":
@@ -123,6 +125,9 @@ class _Decoder:
             elif not stale:
                 self._rejects.add("without a value")
                 continue
+            if delta and not stale and not math.isfinite(value):
+                self._rejects.add(_NOT_FINITE)
+                continue
             if stale:
                 builder.stale.append(len(values))
             start = point.start_time_unix_nano
@@ -136,14 +141,15 @@ class _Decoder:
             identities.append(point.SerializeToString())
         builder.close(metric, begin)
 
-    def _add_histograms(
-        self, points: Iterable[otlp.HistogramDataPoint], metric: Metric, builder: HistogramsBuilder
-    ) -> None:
+    def _add_histograms(self, points: Iterable[otlp.HistogramDataPoint], metric: Metric, *, delta: bool) -> None:
+        builder = self._histogram_deltas if delta else self._histograms
         begin = len(builder.points)
         for point in points:
             if not self._rejects.time(point.time_unix_nano, self._latest):
                 if isinstance(found := histograms.explicit(point), str):
                     self._rejects.add(found)
+                elif delta and found is not histograms.STALE_EXPLICIT and not math.isfinite(found.sum or 0.0):
+                    self._rejects.add(_NOT_FINITE)
                 else:
                     builder.add(_identity(point), point.time_unix_nano, point.start_time_unix_nano, found)
         builder.close(metric, begin)
