@@ -13,6 +13,8 @@ from writer_support import otlp
 from writer_support.otlp import DELTA, LABELS, NOW, SECOND
 from writer_support.running import WriterUnderTest
 
+from waferscope_collector.identify import REFUSED_REASON
+
 
 async def samples(conn: asyncpg.Connection, metric: str) -> list[tuple[dict[str, str], float, float]]:
     rows = await conn.fetch(
@@ -304,7 +306,11 @@ async def test_host_metrics_tell_that_a_host_lives(writer: WriterUnderTest, conn
         ),
         (
             otlp.gauge("x", otlp.number(1, **{"a" * 600: "b"}), otlp.number(2)),
-            "1 data points with more than 128 labels, or labels that are too long",
+            f"1 data points {REFUSED_REASON}",
+        ),
+        (
+            otlp.gauge("x", otlp.number(1, 温度="a"), otlp.number(2, a="b")),
+            f"1 data points {REFUSED_REASON}",
         ),
         (otlp.gauge("x" * 600, otlp.number(1)), "1 data points with an id or name over 512 bytes"),
         (otlp.total("x", otlp.number(1), temporality=0), "1 data points without aggregation temporality"),

@@ -42,7 +42,10 @@ def test_metric_names(name: str, unit: str, kind: str, expected: str) -> None:
         ("1st", "key_1st"),
         ("_private", "key_private"),
         ("__name__", "key_name_"),
+        ("überlauf", "key_berlauf"),
         ("§", ""),
+        ("温度", ""),
+        ("_", ""),
     ],
 )
 def test_label_names(attribute: str, expected: str) -> None:

@@ -25,7 +25,9 @@ from waferscope_schemas import queries
 _SQL = queries.load("waferscope_collector")
 
 UNKNOWN, REFUSED = 0, -1  # stand for ids that are not there yet, and for series that can't be stored
-REFUSED_REASON = f"with more than {LABELS} labels, or labels that are too long"
+REFUSED_REASON = (
+    f"with more than {LABELS} labels, labels that are too long, or attributes whose names have no ASCII letter or digit"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def describe(point: Missing) -> Series | None:
     message = NumberDataPoint.FromString(point.identity)
     labels = label_set(((item.key, label_text(plain(item.value))) for item in message.attributes), point.metric.labels)
     if len(labels) > LABELS or any(
-        not within_key(name) or len(value.encode()) > LABEL_BYTES for name, value in labels.items()
+        not name or not within_key(name) or len(value.encode()) > LABEL_BYTES for name, value in labels.items()
     ):
         return None
     return Series(
@@ -116,13 +118,14 @@ def label_set(attributes: Iterable[tuple[str, str]], fixed: Iterable[tuple[str, 
 
     Attributes that share a label name have their values joined by ";" in the order of the original names
     (OpenTelemetry specification, Prometheus and OpenMetrics compatibility, "Metric Attributes"). The attributes of a
-    point stand before those of its resource, but for job and instance.
+    point stand before those of its resource, but for job and instance. Attributes that no label can be named after are
+    under the empty name.
     """
     given = dict(fixed)
     own: dict[str, str] = {}
     for key, value in sorted(attributes):
         name = label_name(storable(key))
-        if name and value:
+        if value:
             own[name] = f"{own[name]};{value}" if name in own else value
     kept = {name: value for name, value in given.items() if name in ("job", "instance", "quantile")}
     return dict(sorted((given | own | kept).items()))

@@ -82,7 +82,14 @@ def _clean(unit: str) -> str:
 
 @lru_cache(maxsize=65_536)
 def label_name(attribute: str) -> str:
-    """Build the Prometheus label name of an attribute; empty when no valid character is left."""
+    """Build the Prometheus label name of an attribute.
+
+    As Prometheus's own translator, a name of which underscores only would be left is none: whoever uses it refuses what
+    carries the attribute, for without it distinct series would become one.
+
+    Returns:
+        Such as ``wafer_lot_id``; empty when no valid character is left.
+    """
     name = _NO_LABEL.sub("_", attribute)
     if not name.strip("_"):
         return ""
