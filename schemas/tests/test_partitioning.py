@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from waferscope_schemas.database import connect, open_pool
+from waferscope_schemas.errors import MissingTableError
 from waferscope_schemas.migration import all_migrations
 from waferscope_schemas.partitioning import ensure, translate
 
@@ -91,7 +92,7 @@ async def test_a_dropped_partition_is_created_again_after_a_recheck(conn: asyncp
 
 
 async def test_an_unknown_table_is_refused(conn: asyncpg.Connection) -> None:
-    with pytest.raises(ValueError, match=r"wafer\.nothing"):
+    with pytest.raises(MissingTableError, match=r"wafer\.nothing"):
         await ensure(conn, "nothing", [NOON])
 
 
