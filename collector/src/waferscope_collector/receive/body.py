@@ -5,6 +5,7 @@ import zlib
 from waferscope_collector.errors import MalformedError, TooLargeError, UnsupportedError
 
 _GZIP = 16 + zlib.MAX_WBITS
+_PIECE = 4096  # bytes
 
 
 def decompress(body: bytes, encoding: str, limit: int) -> bytes:
@@ -41,17 +42,23 @@ def too_large(limit: int) -> TooLargeError:
 
 
 def _gunzip(body: bytes, limit: int) -> bytes:
-    """Decompress all members of a gzip stream, to one byte over the limit at most."""
-    parts: list[bytes] = []
-    size = 0
+    """Decompress all members of a gzip stream, to one byte over the limit at most.
+
+    In pieces: zlib copies all that follows a member, which would be quadratic in the number of members.
+    """
+    plain = bytearray()
+    member = zlib.decompressobj(_GZIP)
     try:
-        while body and size <= limit:
-            member = zlib.decompressobj(_GZIP)
-            parts.append(member.decompress(body, limit + 1 - size))
-            size += len(parts[-1])
-            if not member.eof and size <= limit:
-                raise MalformedError("the gzip body is cut off")
-            body = member.unused_data.lstrip(b"\0")
+        for begin in range(0, len(body), _PIECE):
+            piece = body[begin : begin + _PIECE]
+            while piece and len(plain) <= limit:
+                if not member.eof:
+                    plain += member.decompress(piece, limit + 1 - len(plain))
+                    piece = member.unused_data
+                elif piece := piece.lstrip(b"\0"):
+                    member = zlib.decompressobj(_GZIP)
     except zlib.error as error:
         raise MalformedError(f"the body is not gzip: {error}") from error
-    return b"".join(parts)
+    if body and not member.eof and len(plain) <= limit:
+        raise MalformedError("the gzip body is cut off")
+    return bytes(plain)
