@@ -66,7 +66,7 @@ def _demo() -> None:
                 started = datetime.now(UTC)
                 _run_jobs(endpoint, stack, data_dir)
                 _await_answers(stack, started)
-                print(asyncio.run(findings.report(stack)), flush=True)
+                print(asyncio.run(findings.report(stack, endpoint)), flush=True)
                 _serve(stack, demo.demo_seconds)
             finally:
                 print("\nStopping …", flush=True)

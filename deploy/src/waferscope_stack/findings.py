@@ -42,11 +42,12 @@ async def missing(stack: Stack, started: datetime, runs: int) -> str:
     return "" if _promql(stack, ENDED) and _promql(stack, SLOWEST) else "PromQL over the jobs' metrics"
 
 
-async def report(stack: Stack) -> str:
+async def report(stack: Stack, receiver: str) -> str:
     """Ask the stack what a person wants to see.
 
     Args:
         stack: The stack.
+        receiver: URL of what the jobs sent their telemetry to.
 
     Returns:
         Text of several tables.
@@ -63,7 +64,7 @@ async def report(stack: Stack) -> str:
             f"PromQL: {ENDED}\n" + _answer(stack, ENDED, ("wafer_job_name", "wafer_job_result"), "runs"),
             f"PromQL: {SLOWEST}\n" + _answer(stack, SLOWEST, ("wafer_job_name",), "seconds"),
             "SQL: job runs joined with their CPU time in wafer.metrics\n" + _cpu(cpu),
-            _addresses(stack),
+            _addresses(stack, receiver),
         ]
     )
 
@@ -110,15 +111,16 @@ def _answer(stack: Stack, expression: str, labels: tuple[str, ...], value: str) 
     return table((*labels, value), sorted(cells))
 
 
-def _addresses(stack: Stack) -> str:
+def _addresses(stack: Stack, receiver: str) -> str:
     where = stack.endpoints
+    embedded = "" if where.database_port is None else " (password: waferscope.password in the data folder)"
     return "\n".join(
         [
             f"Prometheus API  {where.query}/api/v1/query?query={urllib.parse.quote(ENDED)}",
             f"Jobs            {where.query}/v1/jobs",
             f"API reference   {where.query}/docs",
-            f"OTLP            {where.writer_http} (HTTP), {where.writer_grpc} (gRPC)",
-            f"SQL             {without_password(stack.database_url)}",
+            f"OTLP            {receiver}",
+            f"SQL             {without_password(stack.database_url)}{embedded}",
         ]
     )
 
