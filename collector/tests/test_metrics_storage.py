@@ -281,6 +281,28 @@ async def test_a_stale_marker_among_deltas_adds_nothing(writer: WriterUnderTest,
     assert await histogram_rows(conn, "h") == []
 
 
+async def test_a_late_delta_finds_a_partition_after_the_last_millisecond_of_an_old_day(
+    writer: WriterUnderTest, conn: asyncpg.Connection
+) -> None:
+    day = 86_400 * SECOND
+    midnight = NOW - NOW % day - 40 * day
+    for time in (midnight - SECOND // 1000, midnight - 10 * day):
+        await writer.send(
+            "metrics",
+            otlp.metrics(
+                otlp.total("x", otlp.number(5, time=time), temporality=DELTA),
+                otlp.histograms("h", otlp.histogram((1,), [1, 4], time=time), temporality=DELTA),
+            ),
+        )
+    last = (midnight - NOW) / SECOND
+    assert [row[1:] for row in await samples(conn, "x_total")] == [
+        (pytest.approx(last - 0.002, abs=1e-5), 0),
+        (pytest.approx(last - 0.001, abs=1e-5), 5),
+        (pytest.approx(last, abs=1e-5), 10),
+    ]
+    assert [row["count"] for row in await histogram_rows(conn, "h")] == [0, 5, 10]
+
+
 async def test_host_metrics_tell_that_a_host_lives(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:
     scope = "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/hostmetricsreceiver/cpuscraper"
     await writer.send("metrics", otlp.metrics(otlp.gauge("x", otlp.number(1)), resource={"host.name": "tool9"}))

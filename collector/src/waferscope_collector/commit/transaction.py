@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 from asyncpg.pool import PoolConnectionProxy
@@ -44,15 +44,23 @@ async def ensure_partitions(conn: PoolConnectionProxy, batches: Sequence[Batch],
     Args:
         conn: A connection outside of a transaction.
         batches: The group.
-        recheck: Look again what there is: a commit missed a partition. Totals that run ahead of their points may need
-            any of the next days as well.
+        recheck: Look again what there is: a commit missed a partition. Samples of late deltas follow the last one of
+            their total, so its day and the next are needed as well.
     """
-    now = datetime.now(UTC)
-    ahead = [now + timedelta(days=days) for days in range(3)] if recheck else []
     for table, times in _TIMES.items():
         instants = [*times(batches)]
+        if instants and recheck:
+            instants += await _total_days(conn, batches)
         if instants:
-            await partitioning.ensure(conn, table, [*instants, *ahead], recheck=recheck)
+            await partitioning.ensure(conn, table, instants, recheck=recheck)
+
+
+async def _total_days(conn: PoolConnectionProxy, batches: Sequence[Batch]) -> list[datetime]:
+    """Return the day of the last sample of each total that a group adds to, and the day after."""
+    points = [batch.points for batch in batches if batch.points]
+    ids = [kind.ids for item in points for kind in (item.number_deltas, item.histogram_deltas)]
+    touched = np.unique(np.concatenate(ids)).tolist() if ids else []
+    return [row["day"] for row in await conn.fetch(_SQL["select_total_days"], touched)]
 
 
 async def store(conn: PoolConnectionProxy, batches: Sequence[Batch], host_interval: float) -> list[Batch]:

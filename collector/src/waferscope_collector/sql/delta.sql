@@ -17,6 +17,12 @@ where series_id = any($1::bigint[])
 order by series_id
 for update
 
+-- name: select_total_days
+-- Tells which days the next samples of totals may fall into: that of the last sample and the day after.
+select distinct date_trunc('day', ts, 'UTC') + n * interval '24 hours' as day
+from wafer.delta_total, generate_series(0, 1) as n
+where series_id = any($1::bigint[])
+
 -- name: update_number_totals
 -- Writes the new totals of sums.
 update wafer.delta_total t
