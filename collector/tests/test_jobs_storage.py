@@ -106,7 +106,7 @@ async def test_the_clock_offset_is_the_least_that_was_seen(writer: WriterUnderTe
     assert 60 <= await conn.fetchval("select clock_offset from wafer.job_run") < spooled - 7000
 
 
-_VALUES = st.sampled_from(["a", "b", None])
+_VALUES = st.sampled_from(["a", "B", "b", None])
 
 
 @st.composite
@@ -160,6 +160,20 @@ def test_order_repetition_and_grouping_do_not_matter(
 
     first, second = asyncio.run(folded())
     assert first == second
+
+
+async def test_events_without_a_sequence_fold_at_once_and_the_greatest_value_stays(
+    writer: WriterUnderTest, conn: asyncpg.Connection
+) -> None:
+    def event(second: int) -> logs_pb2.LogRecord:
+        own = {"wafer__job__progress__done": float(second % 1000), "shift": str(second % 7)}
+        return otlp.job_event("heartbeat", 0, NOW - second * SECOND, **own)
+
+    async with asyncio.timeout(20):
+        await writer.send("logs", otlp.logs(*map(event, range(1500))))
+    (run,) = await runs(conn)
+    assert (run["progress_done"], json.loads(run["attributes"])) == (999.0, {"shift": "6"})
+    assert run["heartbeat_at"].timestamp() == NOW / SECOND
 
 
 async def test_logs_of_any_body_are_stored(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:

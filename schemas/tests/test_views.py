@@ -102,6 +102,11 @@ async def test_an_ended_run_shows_its_result_however_old_it_is(conn: asyncpg.Con
     assert await statuses(conn) == results
 
 
+async def test_the_newest_of_equal_ranks_is_the_greatest_by_code_points(conn: asyncpg.Connection) -> None:
+    query = "select wafer.newest(0, $1::text, 0, $2::text)"
+    assert [await conn.fetchval(query, *pair) for pair in (("a", "B"), ("B", "a"), ("z", "é"))] == ["a", "a", "é"]
+
+
 async def series(conn: asyncpg.Connection, metric: str = "m") -> int:
     number: int = await conn.fetchval(
         "insert into wafer.series (fingerprint, metric, labels, kind) values ($1, $2, $3, 'gauge') returning series_id",

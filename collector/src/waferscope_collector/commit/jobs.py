@@ -22,7 +22,7 @@ async def store(conn: PoolConnectionProxy, entries: Sequence[Entry]) -> None:
         return
     rows = [_event_row(*received[key]) for key in sorted(received)]
     new = await conn.fetch(_SQL["insert_job_events"], *map(list, zip(*rows, strict=True)))
-    for runs in fold(received[tuple(row)] for row in new):
+    if runs := fold(received[tuple(row)] for row in new):
         await conn.execute(_SQL["upsert_job_runs"], *_run_columns(runs))
 
 

@@ -1,13 +1,15 @@
 """Events to job runs, so that any order, repetition or grouping of a run's events gives the same row.
 
 Each column of a run comes from the highest-ranked event that names it: an event that ends the run outranks all that
-don't, otherwise the sequence decides. Ranks are kept beside the columns, so the database folds on where a group ended.
+don't, otherwise the sequence decides; of equal ranks (a producer that counts no sequence) the greater value stays.
+Ranks are kept beside the columns, so the database folds on where a group ended, by wafer.newest and the same rules.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 from waferscope_collector.decode.jobs import MOST_SEQUENCE
 from waferscope_collector.decode.records import Facts, JobEvent
@@ -27,7 +29,9 @@ class Run:
     heartbeat_at: datetime
     clock_offset: float  # s
     ranks: tuple[int, ...]  # of each of `COLUMNS`; -1: no event names it
-    facts: Facts
+    facts: (
+        Facts  # `attributes` as a JSON array of all of the rank: which is the greatest, in jsonb's order, SQL decides
+    )
 
 
 def rank(event: JobEvent) -> int:
@@ -35,46 +39,28 @@ def rank(event: JobEvent) -> int:
     return event.sequence + (MOST_SEQUENCE + 1 if event.terminal else 0)
 
 
-def fold(events: Iterable[tuple[JobEvent, datetime]]) -> Iterator[list[Run]]:
-    """Fold events into rounds of runs, each with at most one entry per run.
-
-    Nearly always there is one round. Two events of one run with equal ranks (a job id that was used twice) go to
-    different rounds: which of their values stays is decided in one place, the database.
+def fold(events: Iterable[tuple[JobEvent, datetime]]) -> list[Run]:
+    """Fold events into runs.
 
     Args:
         events: Each with the time when the writer received it.
 
-    Yields:
-        Runs sorted by their keys.
+    Returns:
+        One entry per run, sorted by their keys.
     """
-    rounds: dict[int, list[Run]] = defaultdict(list)
     by_run: dict[tuple[str, str, int], list[tuple[JobEvent, datetime]]] = defaultdict(list)
     for event, received in events:
         by_run[event.run].append((event, received))
-    for key in sorted(by_run):
-        for number, distinct in enumerate(_distinct_ranks(by_run[key])):
-            rounds[number].append(_fold_run(distinct))
-    yield from rounds.values()
+    return [_fold_run(by_run[key]) for key in sorted(by_run)]
 
 
-def _distinct_ranks(events: list[tuple[JobEvent, datetime]]) -> Iterator[list[tuple[JobEvent, datetime]]]:
-    """Part the events of a run so that no part holds one rank twice."""
-    rest = sorted(events, key=lambda item: rank(item[0]))
-    while rest:
-        part: dict[int, tuple[JobEvent, datetime]] = {}
-        rest = [item for item in rest if part.setdefault(rank(item[0]), item) is not item]
-        yield list(part.values())
-
-
-def _fold_run(events: list[tuple[JobEvent, datetime]]) -> Run:
-    """Fold events of one run, sorted by rank."""
+def _fold_run(events: Sequence[tuple[JobEvent, datetime]]) -> Run:
+    """Fold events of one run."""
     first = events[0][0]
-    ranks = dict.fromkeys(COLUMNS, _ABSENT)
-    values = dict.fromkeys(COLUMNS)
-    for event, _ in events:
-        for column in COLUMNS:
-            if (value := getattr(event.facts, column)) is not None:
-                ranks[column], values[column] = rank(event), value
+    newest = {column: _newest(column, events) for column in COLUMNS}
+    facts = {column: max(values, default=None) for column, (_, values) in newest.items()}
+    if attributes := newest["attributes"][1]:
+        facts["attributes"] = f"[{','.join(sorted(attributes))}]"
     return Run(
         site=first.site,
         job_id=first.job_id,
@@ -82,6 +68,13 @@ def _fold_run(events: list[tuple[JobEvent, datetime]]) -> Run:
         started_at=min(event.started_at for event, _ in events),
         heartbeat_at=max(event.at for event, _ in events),
         clock_offset=min((received - event.at).total_seconds() for event, received in events),
-        ranks=tuple(ranks.values()),
-        facts=Facts(**values),
+        ranks=tuple(highest for highest, _ in newest.values()),
+        facts=Facts(**facts),
     )
+
+
+def _newest(column: str, events: Sequence[tuple[JobEvent, datetime]]) -> tuple[int, set[Any]]:
+    """Return the highest rank of the events that name a column, and the values of those that have it."""
+    named = [(rank(event), value) for event, _ in events if (value := getattr(event.facts, column)) is not None]
+    highest = max((of for of, _ in named), default=_ABSENT)
+    return highest, {value for of, value in named if of == highest}

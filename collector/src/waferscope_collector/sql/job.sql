@@ -12,7 +12,7 @@ returning site, job_id, attempt, sequence, at
 
 -- name: upsert_job_runs
 -- Folds events into runs, in the order of their keys: each column keeps the value of the highest rank, so the order of
--- arrival doesn't matter. A run to which the events add nothing is left alone.
+-- arrival doesn't matter. Of attributes there is an array: all that have the rank. A run to which the events add nothing is left alone.
 insert into wafer.job_run as t (
     site, job_id, attempt, started_at, heartbeat_at, clock_offset, ranks,
     name, service, version, host, parent_job_id, lot, carrier, substrate, equipment, module, recipe, recipe_version, operation, result,
@@ -25,7 +25,7 @@ select
     n.lot, n.carrier, n.substrate, n.equipment, n.module, n.recipe, n.recipe_version, n.operation, n.result,
     n.ended_at, n.duration_s, n.sequence, coalesce(n.heartbeat_interval, 10), n.progress_done, n.progress_total,
     n.step_name, n.step_index, n.cpu_user_s, n.cpu_system_s, n.memory_bytes, n.memory_peak_bytes, n.error_type, n.error_message,
-    n.trace_id, n.span_id, coalesce(n.attributes::jsonb, '{}')
+    n.trace_id, n.span_id, coalesce((select a from jsonb_array_elements(n.attributes::jsonb) as a order by a desc limit 1), '{}')
 from unnest(
     $1::text[], $2::text[], $3::integer[], $4::timestamptz[], $5::timestamptz[], $6::double precision[], $7::text[],
     $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],

@@ -98,6 +98,11 @@ create function wafer.newest(known_rank integer, known anyelement, rank integer,
 language sql immutable as $$
     select case when rank > coalesce(known_rank, -1) or (rank = known_rank and value > known) then value else known end
 $$;
+-- Of texts by their code points, whatever the database's collation: the writer, which folds a group first, compares so too.
+create function wafer.newest(known_rank integer, known text, rank integer, value text) returns text
+language sql immutable as $$
+    select case when rank > coalesce(known_rank, -1) or (rank = known_rank and value > known collate "C") then value else known end
+$$;
 
 -- Current state, one row per attempt, folded from job_event: a terminal state wins, then the highest sequence.
 create table wafer.job_run (
