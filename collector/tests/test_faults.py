@@ -117,6 +117,17 @@ async def test_a_missing_partition_is_created_and_the_commit_repeated(
     assert await values(conn) == [2]
 
 
+async def test_a_commit_wakes_readers_once_its_rows_can_be_seen(
+    writer: WriterUnderTest, conn: asyncpg.Connection
+) -> None:
+    woken = asyncio.Event()
+    await conn.add_listener("wafer_feed", lambda *_: woken.set())
+    await writer.send("metrics", otlp.metrics(otlp.gauge("x", otlp.number(1))))
+    async with asyncio.timeout(20):
+        await woken.wait()
+    assert await values(conn) == [1]
+
+
 async def test_times_of_years_ago_are_stored(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:
     await writer.send("metrics", otlp.metrics(otlp.gauge("x", otlp.number(1, time=1), otlp.number(2, time=NOW // 2))))
     assert await values(conn) == [1, 2]

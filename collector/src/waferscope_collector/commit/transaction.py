@@ -1,15 +1,18 @@
 """One group of requests: series first, then partitions, then everything else in one transaction."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
+import asyncpg
 import numpy as np
 from asyncpg.pool import PoolConnectionProxy
 
 from waferscope_collector import identify
 from waferscope_collector.batch import Batch
 from waferscope_collector.commit import hosts, jobs, ledger, records, samples
+from waferscope_collector.commit.faults import PASSING
 from waferscope_collector.decode.points import NANOS_PER_MS, Histograms, Numbers
 from waferscope_collector.decode.records import instant
 from waferscope_collector.fold.delta import first_zero
@@ -17,6 +20,7 @@ from waferscope_collector.identify import SeriesCache
 from waferscope_schemas import partitioning, queries
 
 _SQL = queries.load("waferscope_collector")
+_LOGGER = logging.getLogger(__name__)
 _DAY_MS = 86_400_000
 
 
@@ -81,8 +85,17 @@ async def store(conn: PoolConnectionProxy, batches: Sequence[Batch], host_interv
             await records.store(conn, entries)
             await jobs.store(conn, entries)
             await hosts.store(conn, entries, host_interval)
-            await conn.execute(_SQL["notify"])
+    if entries:
+        await _wake_readers(conn)
     return [entry.batch for entry in entries]
+
+
+async def _wake_readers(conn: PoolConnectionProxy) -> None:
+    """Notify the readers of the change feed, after the commit: inside, commits would wait for PostgreSQL's one lock."""
+    try:
+        await conn.execute(_SQL["notify"])
+    except (asyncpg.PostgresError, *PASSING) as error:  # harmless: readers follow the feed, not the notifications
+        _LOGGER.warning("could not wake readers: %s", error)
 
 
 def _sample_days(batches: Sequence[Batch]) -> Iterable[datetime]:

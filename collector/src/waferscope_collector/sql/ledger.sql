@@ -14,7 +14,7 @@ insert into wafer.ingest_hour (batch_id, hour, min_ts, max_ts, points)
 select * from unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::integer[])
 
 -- name: notify
--- Wakes the readers of the change feed at the commit.
+-- Wakes the readers of the change feed.
 select pg_notify('wafer_feed', '')
 
 -- name: prune_batches
