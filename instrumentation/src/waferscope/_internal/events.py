@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import time_ns
 from typing import TYPE_CHECKING
 
-from opentelemetry._logs import SeverityNumber
+from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.context import Context
 
 from waferscope import semconv
@@ -36,11 +36,13 @@ def emit(
     with guard.EVENT:
         now = time_ns()
         logger.emit(
-            timestamp=now,
-            observed_timestamp=now,
-            context=context,
-            severity_number=SeverityNumber.ERROR if failed else SeverityNumber.INFO,
-            severity_text="ERROR" if failed else "INFO",
-            attributes=attributes,
-            event_name=name,
+            LogRecord(
+                timestamp=now,
+                observed_timestamp=now,
+                context=context,
+                severity_number=SeverityNumber.ERROR if failed else SeverityNumber.INFO,
+                severity_text="ERROR" if failed else "INFO",
+                attributes=attributes,
+                event_name=name,
+            )
         )

@@ -29,9 +29,9 @@ def new_job_id() -> str:
     Returns:
         The canonical 36 characters.
     """
-    now = time_ns() // 1_000_000
     random = _random.getrandbits(74)
-    return (
-        f"{now >> 16:08x}-{now & 0xFFFF:04x}-7{random & 0xFFF:03x}"
-        f"-{0x8000 | random >> 60:04x}-{random >> 12 & 0xFFFF_FFFF_FFFF:012x}"
+    bits = (
+        (time_ns() // 1_000_000 << 80) | (7 << 76) | (random >> 62 << 64) | (2 << 62) | (random & 0x3FFF_FFFF_FFFF_FFFF)
     )
+    text = f"{bits:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -16,7 +16,7 @@ from waferscope._internal import runtime as runtimes
 from waferscope._internal.decorator import Observed
 from waferscope._internal.identity import UNKNOWN, AttributeValue, Identity
 from waferscope._internal.step import Step
-from waferscope._internal.usage import Consumption, Usage, read
+from waferscope._internal.usage import NOTHING, Consumption, read
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -55,7 +55,7 @@ class Job(Observed):
         self._context: Context | None = None
         self._span: Span | None = None
         self._said: dict[str, AttributeValue] = {}
-        self._used = Usage()
+        self._used = NOTHING
         self._start_ns: int | None = None
         self._pid = self._sequence = self._began = self._peak = 0
         self._substrates: list[int] = []
@@ -149,7 +149,8 @@ class Job(Observed):
             return
         with runtime.lock:
             if not self._ended:
-                self._emit(events.HEARTBEAT, self._elapsed_ns(), self._state(self._consumed(memory)))
+                state = {**report.on_consumption(self._consumed(memory)), **self._position()}
+                self._emit(events.HEARTBEAT, self._elapsed_ns(), state)
 
     def runtime(self) -> Runtime | None:
         """Give the pipeline of a job that has begun, ready for use in this process; else None."""
@@ -197,12 +198,12 @@ class Job(Observed):
         runtime.active.pop(id(self), None)
         elapsed_ns = self._elapsed_ns()
         consumed = self._consumed(runtime.memory.current())
-        result = report.on_end(how)
+        on_span = {**report.on_consumption(consumed), **report.on_end(how)}
         self._emit(
-            events.ENDED, elapsed_ns, {**self._state(consumed), **result}, failed=how.result == outcome.FAILURE.result
+            events.ENDED, elapsed_ns, {**on_span, **self._position()}, failed=how.result == outcome.FAILURE.result
         )
         with guard.SPAN:
-            own_span.set_attributes({**report.on_consumption(consumed), **result})
+            own_span.set_attributes(on_span)
         span.end(own_span, how, error, self._start_ns, elapsed_ns)
         with guard.METRIC:
             report.record(
@@ -242,8 +243,8 @@ class Job(Observed):
         self._peak = max(self._peak, memory)
         return read().since(self._used, memory, self._peak)
 
-    def _state(self, consumed: Consumption) -> dict[str, AttributeValue]:
-        state = report.on_consumption(consumed)
+    def _position(self) -> dict[str, AttributeValue]:
+        state: dict[str, AttributeValue] = {}
         if self._progress is not None:
             done, total = self._progress
             state[semconv.WAFER_JOB_PROGRESS_DONE] = done

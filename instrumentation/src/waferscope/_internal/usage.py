@@ -60,6 +60,9 @@ class Consumption(NamedTuple):
     memory_peak: int
 
 
+NOTHING = Usage()
+
+
 def read() -> Usage:
     """Read the process's CPU time and high-water mark: one system call, about 1 µs."""
     with guard.USAGE:
@@ -68,7 +71,7 @@ def read() -> Usage:
             return Usage(times.user, times.system)
         used = getrusage(RUSAGE_SELF)
         return Usage(used.ru_utime, used.ru_stime, used.ru_maxrss * _PEAK_UNIT)
-    return Usage()
+    return NOTHING
 
 
 class Memory:
