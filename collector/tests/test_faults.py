@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import gzip
+import itertools
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +15,7 @@ import httpx
 import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
+from opentelemetry.proto.trace.v1 import trace_pb2
 from support.ports import free_ports
 from support.processes import Process, waferscope
 from support.wait import wait_until
@@ -126,6 +129,25 @@ async def test_a_commit_wakes_readers_once_its_rows_can_be_seen(
     async with asyncio.timeout(20):
         await woken.wait()
     assert await values(conn) == [1]
+
+
+async def test_a_large_request_does_not_hold_up_the_others_while_it_is_encoded(
+    writer: WriterUnderTest, conn: asyncpg.Connection
+) -> None:
+    spans = [
+        trace_pb2.Span(
+            trace_id=i.to_bytes(16, "big"), span_id=bytes(7) + b"1", name="fit", start_time_unix_nano=NOW,
+            end_time_unix_nano=NOW, attributes=otlp.attributes({"n": i}),
+        )
+        for i in range(1, 5001)
+    ]  # fmt: skip
+    committing = asyncio.create_task(writer.committer.commit(writer.decoded("traces", otlp.traces(*spans))))
+    ticks = [time.perf_counter()]
+    while not committing.done():
+        await asyncio.sleep(0.001)
+        ticks.append(time.perf_counter())
+    assert max(after - before for before, after in itertools.pairwise(ticks)) < (ticks[-1] - ticks[0]) / 3
+    assert await conn.fetchval("select count(*) from wafer.span") == len(spans)
 
 
 async def test_times_of_years_ago_are_stored(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:

@@ -1,17 +1,42 @@
-"""The spans, steps and log records of a group."""
+"""The spans, steps and log records of a group: encoded in a thread, for a large request would hold up all others."""
 
-from collections.abc import Sequence
-from dataclasses import astuple, fields
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 from asyncpg.pool import PoolConnectionProxy
 
+from waferscope_collector.commit import rows
 from waferscope_collector.commit.ledger import Entry
-from waferscope_collector.commit.rows import columns
-from waferscope_collector.decode.records import LogRecord
+from waferscope_collector.commit.rows import Encode
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_collector")
-_LOG_COLUMNS = [field.name for field in fields(LogRecord)]
+
+_LOG_COLUMNS: dict[str, Encode] = {
+    "ts": rows.timestamptz,
+    "observed_at": rows.timestamptz,
+    "severity": rows.smallint,
+    **dict.fromkeys(("severity_text", "event_name"), rows.text),
+    "body": rows.json,
+    **dict.fromkeys(("trace_id", "span_id"), rows.binary),
+    **dict.fromkeys(("site", "service", "host", "job_id"), rows.text),
+    **dict.fromkeys(("attributes", "resource"), rows.json),
+    "scope": rows.text,
+}
+_SPAN_COLUMNS: dict[str, Encode] = {
+    **dict.fromkeys(("trace_id", "span_id", "parent_span_id"), rows.binary),
+    "start": rows.timestamptz,
+    **dict.fromkeys(("start_ns", "duration_ns"), rows.bigint),
+    "name": rows.text,
+    **dict.fromkeys(("kind", "status"), rows.smallint),
+    **dict.fromkeys(("status_message", "site", "service", "host"), rows.text),
+    **dict.fromkeys(("job_id", "job_name", "step_name", "lot", "equipment"), rows.text),
+    **dict.fromkeys(("attributes", "resource"), rows.json),
+    "scope": rows.text,
+    **dict.fromkeys(("events", "links"), rows.json),
+}
+_STEPS = 2_000  # of one statement
 
 
 async def store(conn: PoolConnectionProxy, entries: Sequence[Entry]) -> None:
@@ -20,12 +45,24 @@ async def store(conn: PoolConnectionProxy, entries: Sequence[Entry]) -> None:
     spans = [span for entry in entries for span in entry.batch.traces.spans]
     steps = [step for entry in entries for step in entry.batch.traces.steps]
     if logs:
-        await conn.copy_records_to_table(
-            "log_record", records=map(astuple, logs), columns=_LOG_COLUMNS, schema_name="wafer"
-        )
+        await _copy(conn, "log_record", "wafer", logs, _LOG_COLUMNS)
     if spans:
-        ordered = sorted(spans, key=lambda span: (span.trace_id, span.span_id, span.start))
-        await conn.execute(_SQL["insert_spans"], *columns(ordered))
-    if steps:
-        in_order = sorted(steps, key=lambda step: (step.site, step.job_id, step.attempt, step.span_id))
-        await conn.execute(_SQL["insert_steps"], *columns(in_order))
+        await conn.execute(_SQL["create_arrived_spans"])
+        await _copy(conn, "arrived_span", None, spans, _SPAN_COLUMNS)
+        await conn.execute(_SQL["insert_spans"])
+    steps.sort(key=lambda step: (step.site, step.job_id, step.attempt, step.span_id))
+    for begin in range(0, len(steps), _STEPS):
+        columns = await asyncio.to_thread(rows.columns, steps[begin : begin + _STEPS])
+        await conn.execute(_SQL["insert_steps"], *columns)
+
+
+async def _copy(
+    conn: PoolConnectionProxy, table: str, schema: str | None, records: Sequence[Any], types: dict[str, Encode]
+) -> None:
+    blocks = await asyncio.to_thread(rows.copied, records, types)
+
+    async def source() -> AsyncIterator[bytes]:
+        for block in blocks:
+            yield block
+
+    await conn.copy_to_table(table, source=source(), columns=list(types), format="binary", schema_name=schema)
