@@ -16,7 +16,7 @@ from writer_support.running import WriterUnderTest, running
 from waferscope_schemas.database import connect
 
 # Columns that are set by the database's clock.
-CLOCKS = ("inserted_at", "xid", "clock_offset")
+CLOCKS = ("inserted_at", "xid", "clock_offset", "heard_at")
 
 
 async def runs(conn: asyncpg.Connection) -> list[dict[str, Any]]:
@@ -104,6 +104,18 @@ async def test_the_clock_offset_is_the_least_that_was_seen(writer: WriterUnderTe
     await writer.send("logs", otlp.logs(otlp.job_event("heartbeat", 1, NOW - 60 * SECOND)))
     assert spooled >= 7200
     assert 60 <= await conn.fetchval("select clock_offset from wafer.job_run") < spooled - 7000
+
+
+async def test_a_run_whose_host_set_its_clock_back_lives_as_long_as_it_is_heard(
+    writer: WriterUnderTest, conn: asyncpg.Connection
+) -> None:
+    hour = 3600 * SECOND
+    await writer.send("logs", otlp.logs(otlp.job_event("started", 0, NOW)))
+    began = await conn.fetchval("select heard_at from wafer.job_run")
+    await writer.send("logs", otlp.logs(otlp.job_event("heartbeat", 1, NOW - hour)))
+    await conn.execute("update wafer.job_run set heartbeat_at = heartbeat_at - interval '1 hour'")  # an hour goes by
+    assert await conn.fetchval("select status from wafer.jobs") == "running"
+    assert await conn.fetchval("select heard_at from wafer.job_run") > began
 
 
 _VALUES = st.sampled_from(["a", "B", "b", None])

@@ -20,10 +20,11 @@ SQL_QUESTIONS = [
 CHOICES = ("site", "application", "equipment")
 INSERT = """
 insert into wafer.job_run (
-    site, job_id, attempt, name, service, equipment, result, started_at, ended_at, heartbeat_at, sequence, clock_offset
+    site, job_id, attempt, name, service, equipment, result, started_at, ended_at, heartbeat_at, sequence, clock_offset,
+    heard_at
 )
 select 'fab1', $1, 1, 'overlay', $2, $3, $4::text, now() - $5::interval,
-    case when $4::text is not null then now() - $6::interval end, now() - $6::interval, 1, 0
+    case when $4::text is not null then now() - $6::interval end, now() - $6::interval, 1, 0, now() - $6::interval
 """
 
 

@@ -21,22 +21,27 @@ async def store_run(
     host: str = "h1",
     result: str | None = None,
     offset_s: float = 0,
+    heard_s: float | None = None,
 ) -> None:
-    """Store a run with a heartbeat every 2 s: its last event is this old, its host's clock is this far behind."""
+    """Store a run with a heartbeat every 2 s.
+
+    Its last event is `silent_s` old and came `heard_s` ago, by default at once; its host's clock is `offset_s` behind.
+    """
     await conn.execute(
         """
         insert into wafer.job_run (
             site, job_id, attempt, name, host, result, started_at, sequence,
-            heartbeat_at, heartbeat_interval, clock_offset
+            heartbeat_at, heartbeat_interval, clock_offset, heard_at
         )
         values ('fab1', $1, 1, 'overlay', $2, $3, now() - interval '1 hour', 7,
-            now() - ($4::double precision + $5) * interval '1 second', 2, $5)
+            now() - ($4::double precision + $5) * interval '1 second', 2, $5, now() - $6 * interval '1 second')
         """,
         job_id,
         host,
         result,
         silent_s,
         offset_s,
+        silent_s if heard_s is None else heard_s,
     )
 
 
@@ -93,6 +98,21 @@ async def test_the_age_of_a_heartbeat_is_corrected_by_the_clock_of_its_host(conn
     for offset in (-3600, 3600):
         await store_run(conn, str(offset), silent_s=1, offset_s=offset)
     assert set((await statuses(conn)).values()) == {"running"}
+
+
+async def test_a_run_that_was_heard_of_is_not_silent_though_the_clock_of_its_host_was_set_back(
+    conn: asyncpg.Connection,
+) -> None:
+    for heard, age in ((1, 3600), (8, 3600), (70, 3600), (70, 1), (-5, 3600)):
+        await store_run(conn, f"{heard} {age}", silent_s=age, heard_s=heard)
+    assert await statuses(conn) == {
+        "1 3600": "running",
+        "8 3600": "stale",
+        "70 3600": "lost",
+        "70 1": "running",
+        "-5 3600": "running",
+    }
+    assert await conn.fetchval("select min(heartbeat_age_s) from wafer.jobs") == 0
 
 
 async def test_an_ended_run_shows_its_result_however_old_it_is(conn: asyncpg.Connection) -> None:

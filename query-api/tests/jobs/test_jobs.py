@@ -46,6 +46,7 @@ async def run(served: Writer, *, ago_s: float = 60.0, **columns: Any) -> str:
         "heartbeat_at": now,
         **columns,
     }
+    row.setdefault("heard_at", row["heartbeat_at"])
     marks = ", ".join(f"${number}" for number in range(1, len(row) + 1))
     await served.connection.execute(
         f"insert into wafer.job_run ({', '.join(row)}) values ({marks})",

@@ -39,6 +39,7 @@ def _run_columns(runs: Sequence[Run]) -> list[list[Any]]:
             run.started_at,
             run.heartbeat_at,
             run.clock_offset,
+            run.heard_at,
             "{" + ",".join(map(str, run.ranks)) + "}",  # unnest would take an array of arrays apart
         )
         for run in runs

@@ -28,6 +28,7 @@ class Run:
     started_at: datetime
     heartbeat_at: datetime
     clock_offset: float  # s
+    heard_at: datetime  # by the writer's clock
     ranks: tuple[int, ...]  # of each of `COLUMNS`; -1: no event names it
     facts: (
         Facts  # `attributes` as a JSON array of all of the rank: which is the greatest, in jsonb's order, SQL decides
@@ -68,6 +69,7 @@ def _fold_run(events: Sequence[tuple[JobEvent, datetime]]) -> Run:
         started_at=min(event.started_at for event, _ in events),
         heartbeat_at=max(event.at for event, _ in events),
         clock_offset=min((received - event.at).total_seconds() for event, received in events),
+        heard_at=max(received for _, received in events),
         ranks=tuple(highest for highest, _ in newest.values()),
         facts=Facts(**facts),
     )

@@ -14,26 +14,26 @@ returning site, job_id, attempt, sequence, at
 -- Folds events into runs, in the order of their keys: each column keeps the value of the highest rank, so the order of
 -- arrival doesn't matter. Of attributes there is an array: all that have the rank. A run to which the events add nothing is left alone.
 insert into wafer.job_run as t (
-    site, job_id, attempt, started_at, heartbeat_at, clock_offset, ranks,
+    site, job_id, attempt, started_at, heartbeat_at, clock_offset, heard_at, ranks,
     name, service, version, host, parent_job_id, lot, carrier, substrate, equipment, module, recipe, recipe_version, operation, result,
     ended_at, duration_s, sequence, heartbeat_interval, progress_done, progress_total, step_name, step_index, cpu_user_s, cpu_system_s,
     memory_bytes, memory_peak_bytes, error_type, error_message, trace_id, span_id, attributes
 )
 select
-    n.site, n.job_id, n.attempt, n.started_at, n.heartbeat_at, n.clock_offset, n.ranks::integer[],
+    n.site, n.job_id, n.attempt, n.started_at, n.heartbeat_at, n.clock_offset, n.heard_at, n.ranks::integer[],
     coalesce(n.name, ''), coalesce(n.service, ''), coalesce(n.version, ''), coalesce(n.host, ''), n.parent_job_id,
     n.lot, n.carrier, n.substrate, n.equipment, n.module, n.recipe, n.recipe_version, n.operation, n.result,
     n.ended_at, n.duration_s, n.sequence, coalesce(n.heartbeat_interval, 10), n.progress_done, n.progress_total,
     n.step_name, n.step_index, n.cpu_user_s, n.cpu_system_s, n.memory_bytes, n.memory_peak_bytes, n.error_type, n.error_message,
     n.trace_id, n.span_id, coalesce((select a from jsonb_array_elements(n.attributes::jsonb) as a order by a desc limit 1), '{}')
 from unnest(
-    $1::text[], $2::text[], $3::integer[], $4::timestamptz[], $5::timestamptz[], $6::double precision[], $7::text[],
-    $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
-    $18::text[], $19::text[], $20::text[], $21::text[], $22::timestamptz[], $23::double precision[], $24::integer[],
-    $25::double precision[], $26::double precision[], $27::double precision[], $28::text[], $29::integer[], $30::double precision[],
-    $31::double precision[], $32::bigint[], $33::bigint[], $34::text[], $35::text[], $36::bytea[], $37::bytea[], $38::text[]
+    $1::text[], $2::text[], $3::integer[], $4::timestamptz[], $5::timestamptz[], $6::double precision[], $7::timestamptz[], $8::text[],
+    $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
+    $19::text[], $20::text[], $21::text[], $22::text[], $23::timestamptz[], $24::double precision[], $25::integer[],
+    $26::double precision[], $27::double precision[], $28::double precision[], $29::text[], $30::integer[], $31::double precision[],
+    $32::double precision[], $33::bigint[], $34::bigint[], $35::text[], $36::text[], $37::bytea[], $38::bytea[], $39::text[]
 ) with ordinality as n (
-    site, job_id, attempt, started_at, heartbeat_at, clock_offset, ranks,
+    site, job_id, attempt, started_at, heartbeat_at, clock_offset, heard_at, ranks,
     name, service, version, host, parent_job_id, lot, carrier, substrate, equipment, module, recipe, recipe_version, operation, result,
     ended_at, duration_s, sequence, heartbeat_interval, progress_done, progress_total, step_name, step_index, cpu_user_s, cpu_system_s,
     memory_bytes, memory_peak_bytes, error_type, error_message, trace_id, span_id, attributes, position
@@ -43,6 +43,7 @@ on conflict (site, job_id, attempt) do update set
     started_at = least(t.started_at, excluded.started_at),
     heartbeat_at = greatest(t.heartbeat_at, excluded.heartbeat_at),
     clock_offset = least(t.clock_offset, excluded.clock_offset),
+    heard_at = greatest(t.heard_at, excluded.heard_at),
     ranks = (
         select array_agg(greatest(k.known, k.new) order by k.position)
         from unnest(t.ranks, excluded.ranks) with ordinality as k (known, new, position)
@@ -82,6 +83,7 @@ on conflict (site, job_id, attempt) do update set
 where excluded.started_at < t.started_at
     or excluded.heartbeat_at > t.heartbeat_at
     or excluded.clock_offset < t.clock_offset
+    or excluded.heard_at > t.heard_at
     or exists (
         select from unnest(t.ranks, excluded.ranks) as k (known, new)
         where k.new >= 0 and k.new >= coalesce(k.known, -1)

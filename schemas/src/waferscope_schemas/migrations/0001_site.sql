@@ -130,6 +130,7 @@ create table wafer.job_run (
     heartbeat_at       timestamptz not null,                -- time of the newest event, by the host's clock
     heartbeat_interval double precision not null default 10,    -- s
     clock_offset       double precision not null,           -- s: least (received - at) over the run's events
+    heard_at           timestamptz not null,                -- when the writer received the newest event, by its clock
     progress_done      double precision,
     progress_total     double precision,
     step_name          text,
@@ -277,8 +278,12 @@ select
     r.cpu_user_s, r.cpu_system_s, r.memory_bytes, r.memory_peak_bytes, r.error_type, r.error_message,
     encode(r.trace_id, 'hex') as trace_id, encode(r.span_id, 'hex') as span_id, r.attributes, r.sequence, r.inserted_at
 from wafer.job_run r
+-- Silent since the newest event was sent; but not for longer than since it was received: a clock that was set back makes the
+-- offset wrong for the rest of the run.
 cross join lateral (
-    select greatest(0, extract(epoch from now() - r.heartbeat_at) - r.clock_offset)::double precision as silent_s
+    select greatest(0, least(
+        extract(epoch from now() - r.heartbeat_at) - r.clock_offset, extract(epoch from now() - r.heard_at)
+    ))::double precision as silent_s
 ) s
 left join wafer.host h on h.site = r.site and h.name = r.host;
 
