@@ -72,9 +72,7 @@ def _stop_signals() -> "asyncio.Future[None]":
 @contextlib.asynccontextmanager
 async def _database(settings: WriterSettings, stopping: "asyncio.Future[None]") -> AsyncIterator[asyncpg.Pool | None]:
     """Open the database, waiting for it if need be; None if the writer was told to stop meanwhile."""
-    opening = asyncio.create_task(
-        open_pool(settings.database_url.get_secret_value(), max_size=_CONNECTIONS)
-    )
+    opening = asyncio.create_task(open_pool(settings.database_url.get_secret_value(), max_size=_CONNECTIONS))
     either: list[asyncio.Future[Any]] = [opening, stopping]
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if not opening.done():
