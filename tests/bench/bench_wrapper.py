@@ -160,6 +160,7 @@ def main() -> None:
         env={**os.environ, "OTEL_SDK_DISABLED": "true"},
     )
     imported, configured = importing()
+    print("## Wrapper\n")
     print("| wrapper | median | against |")
     print("|---|---|---|")
     for subject, seconds, ratio in recording():
