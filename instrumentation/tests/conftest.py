@@ -27,7 +27,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import waferscope
-from waferscope._internal import guard, runtime
+from waferscope._internal import guard, process
 from waferscope._internal.metrics import State
 
 MESSAGES = {
@@ -64,21 +64,27 @@ class Memory:
         self._records = records
 
     def clear(self) -> None:
+        self._settle()
         self._spans.clear()
         self._records.clear()
         self.metrics()
+
+    @staticmethod
+    def _settle() -> None:
+        assert waferscope.flush(10)
 
     def spans(self) -> list[ReadableSpan]:
         return list(self._spans.get_finished_spans())
 
     def records(self) -> list[ReadableLogRecord]:
+        self._settle()  # events reach the SDK by the exporting thread
         return list(self._records.get_finished_logs())
 
     def events(self) -> list[tuple[str, dict[str, Any]]]:
         return [(item.log_record.event_name or "", dict(item.log_record.attributes or {})) for item in self.records()]
 
     def metrics(self) -> dict[str, dict[frozenset[Any], State]]:
-        current = runtime.current()
+        current = process.current()
         delta = current.meter.take() if current else None
         return {
             item.metric.name: {frozenset(attributes): state for attributes, state in item.states.items()}
@@ -210,10 +216,10 @@ def start() -> Iterator[Start]:
         return process
 
     yield begin
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+    for each in started:
+        if each.poll() is None:
+            each.kill()
+        each.communicate()
 
 
 @dataclass(frozen=True)

@@ -96,12 +96,17 @@ def test_heartbeats_come_while_the_job_runs(receiver: Any, run: Any) -> None:
         with waferscope.job("overlay") as job, waferscope.job("inner"):
             job.progress(1, 4)
             deadline = time.monotonic() + 10
-            while job._sequence < 4 and time.monotonic() < deadline:
+            while job._run._sequence < 4 and time.monotonic() < deadline:
                 time.sleep(0.01)
             names = [thread.name for thread in threading.enumerate()]
         print(names.count("waferscope-heartbeat"))
     """
-    ended = run(script, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, WAFERSCOPE_HEARTBEAT_INTERVAL="0.1")
+    ended = run(
+        script,
+        OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
+        WAFERSCOPE_HEARTBEAT_INTERVAL="0.1",
+        OTEL_BLRP_SCHEDULE_DELAY="5",
+    )
     assert (ended.code, ended.out.strip()) == (0, "1")
     beats = [said for name, said in receiver.events() if name == "wafer.job.heartbeat"]
     outer = [said for said in beats if said["wafer.job.name"] == "overlay"]

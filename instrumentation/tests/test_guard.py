@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import waferscope
-from waferscope._internal import events, guard, identity, job, metrics, runtime, settings, span, step, usage
+from waferscope._internal import clock, context, guard, ids, metrics, process, records, run, settings, spec, usage
 
 
 class BrokenError(Exception):
@@ -19,24 +19,32 @@ def _broken(*_: Any, **__: Any) -> Any:
     raise BrokenError
 
 
-class _BrokenProvider:
-    """Stands for a tracer or logger whose every call fails."""
+class _BrokenTracer:
+    """Stands for a tracer whose every call fails."""
 
-    start_span = emit = _broken
+    start_span = _broken
 
 
 BOUNDARIES = {
-    "clock of a job": (job, "time_ns"),
-    "clock of a step": (step, "perf_counter_ns"),
-    "clock of an event": (events, "time_ns"),
-    "identity": (identity.Identity, "of"),
-    "current context": (job.otel_context, "get_current"),
-    "context values": (job.otel_context, "set_value"),
-    "attach": (job.otel_context, "attach"),
-    "span in context": (span.trace, "set_span_in_context"),
+    "wall clock": (clock, "wall"),
+    "monotonic clock": (clock, "ticks"),
+    "ids": (ids, "_random"),
+    "arguments": (spec.Arguments, "check"),
+    "current context": (context, "current"),
+    "context of a job": (context, "with_job"),
+    "context of a step": (context, "with_step"),
+    "attach": (context, "attach"),
+    "detach": (context, "detach"),
+    "links": (run.Run, "_links"),
     "getrusage": (usage, "getrusage"),
-    "metrics": (metrics.Meter, "record"),
+    "children": (usage.Children, "look"),
     "clock of memory": (usage, "monotonic"),
+    "event": (records.Record, "__init__"),
+    "metrics": (metrics.Meter, "record"),
+    "beginning of a run": (run.Run, "start"),
+    "end of a run": (run.Run, "end"),
+    "beginning of a step": (run.Run, "enter_step"),
+    "end of a step": (run.Run, "leave_step"),
 }
 
 
@@ -71,13 +79,12 @@ def test_a_fault_of_the_wrapper_is_counted_told_once_and_changes_nothing(
 
 
 @pytest.mark.usefixtures("telemetry")
-@pytest.mark.parametrize("signal", ["tracer", "logger"])
-def test_a_broken_sdk_changes_nothing(monkeypatch: pytest.MonkeyPatch, signal: str) -> None:
-    monkeypatch.setattr(runtime.current(), signal, _BrokenProvider())
+def test_a_broken_tracer_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process.current(), "tracer", _BrokenTracer())
     assert _work() == 42
     with pytest.raises(ValueError, match="bad wafer"):
         _fail()
-    assert (guard.SPAN if signal == "tracer" else guard.EVENT).failures > 0
+    assert guard.SPAN.failures > 0
 
 
 def test_what_the_user_raises_through_a_boundary_passes() -> None:
@@ -91,7 +98,7 @@ def test_what_the_user_raises_through_a_boundary_passes() -> None:
 @pytest.mark.usefixtures("telemetry")
 def test_a_broken_log_handler_of_the_host_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging.getLogger("waferscope"), "warning", _broken)
-    monkeypatch.setattr(events, "time_ns", _broken)
+    monkeypatch.setattr(clock, "wall", _broken)
     assert _work() == 42
 
 

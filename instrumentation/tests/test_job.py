@@ -11,7 +11,8 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import StatusCode
 
 import waferscope
-from waferscope._internal import runtime
+from waferscope._internal import process
+from waferscope._internal.usage import Memory
 
 IDENTITY = {
     "lot": "wafer.lot.id",
@@ -168,7 +169,8 @@ def test_metrics_have_few_attributes_and_no_ids(telemetry: Any) -> None:
 def test_a_heartbeat_tells_progress_step_and_consumption(telemetry: Any) -> None:
     with waferscope.job("overlay") as job, job.step("fit"):
         job.progress(3, 25)
-        job.beat(5_000_000_000_000)
+        job.run().sample(Memory(own=5_000_000_000_000))
+        job.run().beat()
     _, beat, ended = telemetry.events()
     assert beat[0] == "wafer.job.heartbeat"
     assert (
@@ -179,7 +181,7 @@ def test_a_heartbeat_tells_progress_step_and_consumption(telemetry: Any) -> None
             "wafer.job.progress.total": 25.0,
             "wafer.step.name": "fit",
             "wafer.step.index": 0,
-            "wafer.job.memory.current": 5_000_000_000_000,
+            "wafer.job.memory.max": 5_000_000_000_000,
         }.items()
     )
     assert ended[1]["wafer.job.sequence"] == 2
@@ -190,7 +192,7 @@ def test_a_heartbeat_tells_progress_step_and_consumption(telemetry: Any) -> None
 def test_no_heartbeat_follows_the_end(telemetry: Any) -> None:
     with waferscope.job("overlay") as job:
         pass
-    job.beat(1)
+    job.run().beat()
     assert [name for name, _ in telemetry.events()] == ["wafer.job.started", "wafer.job.ended"]
 
 
@@ -307,9 +309,9 @@ def test_a_given_id_is_kept_over_attempts(telemetry: Any) -> None:
 
 
 def test_active_jobs_are_forgotten_when_they_end(telemetry: Any) -> None:
-    current = runtime.current()
+    current = process.current()
     assert current is not None
     with waferscope.job("overlay") as job:
-        assert list(current.active.values()) == [job]
+        assert list(current.active.values()) == [job.run()]
     assert current.active == {}
     assert telemetry.events()

@@ -144,7 +144,7 @@ def test_a_job_imports_nothing_once_the_pipeline_is_made(receiver: Any, run: Any
         waferscope.configure()
         before = set(sys.modules)
         with waferscope.job("overlay") as job, job.step("fit"):
-            while job._sequence < 2:
+            while job._run._sequence < 2:
                 pass
         waferscope.flush(0.5)
         print(sorted(set(sys.modules) - before))
@@ -161,16 +161,16 @@ def test_a_job_imports_nothing_once_the_pipeline_is_made(receiver: Any, run: Any
 def test_a_child_takes_no_lock_of_the_parents_exporters(receiver: Any, run: Any) -> None:
     script = """
         import os, threading, waferscope
-        from waferscope._internal import runtime
+        from waferscope._internal import process
         with waferscope.job("parent"):
             pass
         assert waferscope.flush(10)
         held = threading.Event()
         def hold():
-            for delivery in runtime.current()._deliveries:
-                delivery._lock.acquire()
-                delivery._route.exporter._client._transport._session.cookies._cookies_lock.acquire()
-                delivery._route.exporter._client._shutdown_event._cond.acquire()
+            for channel in process.current()._channels:
+                channel._lock.acquire()
+                channel._route.exporter._client._transport._session.cookies._cookies_lock.acquire()
+                channel._route.exporter._client._shutdown_event._cond.acquire()
             held.set()
             release.wait()
         release = threading.Event()
@@ -196,7 +196,7 @@ def test_the_child_is_heard_by_its_own_heartbeats_only(receiver: Any, run: Any) 
             if pid == 0:
                 with waferscope.job("child") as child:
                     deadline = time.monotonic() + 10
-                    while child._sequence < 3 and time.monotonic() < deadline:
+                    while child._run._sequence < 3 and time.monotonic() < deadline:
                         time.sleep(0.01)
                 waferscope.flush(10)
                 os._exit(0)

@@ -7,8 +7,30 @@ with waferscope.job("overlay", lot="LOT-4711", equipment="OVL-02", recipe="M1-VI
         ...
 """
 
-from waferscope._internal.api import configure, flush, job
-from waferscope._internal.job import Job, current_job
+from waferscope._internal.api import configure, flush, job, step
+from waferscope._internal.carry import carry
+from waferscope._internal.current import current_job, current_step
+from waferscope._internal.environment import environment
+from waferscope._internal.fab import Carrier, Equipment, carrier, deployment, equipment
+from waferscope._internal.guard import UsageError
+from waferscope._internal.job import Job
 from waferscope._internal.step import Step
 
-__all__ = ["Job", "Step", "configure", "current_job", "flush", "job"]
+__all__ = [
+    "Carrier",
+    "Equipment",
+    "Job",
+    "Step",
+    "UsageError",
+    "carrier",
+    "carry",
+    "configure",
+    "current_job",
+    "current_step",
+    "deployment",
+    "environment",
+    "equipment",
+    "flush",
+    "job",
+    "step",
+]

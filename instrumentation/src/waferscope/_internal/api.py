@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
 from waferscope import semconv
-from waferscope._internal import guard, runtime
-from waferscope._internal.identity import UNKNOWN, AttributeValue, Identity
+from waferscope._internal import guard, process
+from waferscope._internal.arguments import AttributeValue
+from waferscope._internal.current import current_job
 from waferscope._internal.job import Job
 from waferscope._internal.settings import load
+from waferscope._internal.spec import UNKNOWN, Arguments
+from waferscope._internal.step import Step
+
+Told = Callable[..., Any]  # a function from the arguments of a decorated function's call to the value
 
 
 def configure(
-    *, site: str | None = None, service: str | None = None, version: str | None = None, endpoint: str | None = None
+    *,
+    site: str | None = None,
+    service: str | None = None,
+    version: str | None = None,
+    endpoint: str | None = None,
+    strict: bool | None = None,
+    export_logs: str | int | None = None,
+    gc_pauses: bool | None = None,
 ) -> None:
     """Say who sends the telemetry, and where to. Without it the first job configures from the environment.
 
@@ -22,31 +38,47 @@ def configure(
         service: The application, `service.name` (else OTEL_SERVICE_NAME).
         version: Its version, `service.version` (else OTEL_RESOURCE_ATTRIBUTES).
         endpoint: Base URL of an OTLP/HTTP receiver (else OTEL_EXPORTER_OTLP_ENDPOINT, else http://localhost:4318).
+        strict: Raise `UsageError` for a wrong argument at the call, as tests want it (else WAFERSCOPE_STRICT);
+            otherwise it is corrected and told in the log.
+        export_logs: Export records of the standard `logging` from this level on (else WAFERSCOPE_EXPORT_LOGS, or none).
+        gc_pauses: Measure the pauses of the garbage collector (else WAFERSCOPE_GC_PAUSES).
+
+    Raises:
+        UsageError: An argument is wrong, and strictness is asked for.
     """
     with guard.CONFIGURE:
-        runtime.configure(load(site, service, version, endpoint))
+        process.configure(
+            load(
+                site=site, service=service, version=version, endpoint=endpoint,
+                strict=strict, export_logs=export_logs, gc_pauses=gc_pauses,
+            )
+        )  # fmt: skip
 
 
 def job(
     name: str,
     /,
     *,
-    lot: str | None = None,
-    equipment: str | None = None,
-    recipe: str | None = None,
-    recipe_version: str | None = None,
-    carrier: str | None = None,
-    substrate: str | None = None,
-    module: str | None = None,
-    operation: str | None = None,
-    id: str | None = None,  # noqa: A002 - the attribute's own name; nothing here needs the builtin
-    attempt: int = 1,
-    **attributes: AttributeValue,
+    lot: str | Told | None = None,
+    equipment: str | Told | None = None,
+    recipe: str | Told | None = None,
+    recipe_version: str | Told | None = None,
+    carrier: str | Told | None = None,
+    substrate: str | Told | None = None,
+    slot: int | Told | None = None,
+    module: str | Told | None = None,
+    operation: str | Told | None = None,
+    id: str | Told | None = None,  # noqa: A002 - the attribute's own name; nothing here needs the builtin
+    attempt: int | Told = 1,
+    queued_at: datetime | float | Told | None = None,
+    links: Sequence[Job | str] = (),
+    **attributes: AttributeValue | Told,
 ) -> Job:
-    """Make a job, for `with`, `async with` or as a decorator of a function or coroutine function.
+    """Make a job, for `with`, `async with` or as a decorator of any kind of function.
 
     It starts when its block is entered and ends when the block is left, whatever is raised; that passes unchanged.
-    A job inside another one's block is its subjob.
+    A job inside another one's block is its subjob, and works on the same lot and equipment unless it names its own.
+    With a decorator, each value may be a function that tells it from the call's arguments: `lot=lambda lot, **_: lot`.
 
     Args:
         name: What it does, of low cardinality: it becomes a metric label.
@@ -56,29 +88,53 @@ def job(
         recipe_version: `wafer.recipe.version`.
         carrier: `wafer.carrier.id`.
         substrate: `wafer.substrate.id`.
+        slot: `wafer.substrate.slot`.
         module: `wafer.module.id`.
         operation: `wafer.operation.id`.
         id: `wafer.job.id`, to tell attempts at one job from different jobs; else a fresh one for each run.
         attempt: Number of the attempt at this id, from 1.
+        queued_at: When it was asked for, a datetime or Unix seconds: the time until it begins is measured.
+        links: Jobs, or their traceparents, that it has to do with.
         **attributes: What else its events and span shall carry.
 
     Returns:
         The job; it begins when it is entered.
+
+    Raises:
+        UsageError: An argument is wrong, and strictness is asked for.
     """
-    identity = UNKNOWN
     with guard.ARGUMENTS:
         known = {
             semconv.WAFER_LOT_ID: lot,
             semconv.WAFER_CARRIER_ID: carrier,
             semconv.WAFER_SUBSTRATE_ID: substrate,
+            semconv.WAFER_SUBSTRATE_SLOT: slot,
             semconv.WAFER_EQUIPMENT_ID: equipment,
             semconv.WAFER_MODULE_ID: module,
             semconv.WAFER_RECIPE_ID: recipe,
             semconv.WAFER_RECIPE_VERSION: recipe_version,
             semconv.WAFER_OPERATION_ID: operation,
         }
-        identity = Identity.of(name, known, attributes)
-    return Job(identity, id, attempt)
+        given = Arguments(name, known, attributes, id, attempt, queued_at, links)
+        if given.is_dynamic():
+            return Job(UNKNOWN, given)
+        return Job(given.check())
+    return Job(UNKNOWN)
+
+
+def step(name: str, /, **attributes: AttributeValue) -> Step:
+    """Make a step of the current job, for `with`, `async with` or as a decorator of any kind of function.
+
+    Outside of any job it records nothing.
+
+    Args:
+        name: Of low cardinality ("fit", not "fit wafer 7"): it becomes a metric label.
+        **attributes: What else its span shall carry.
+
+    Returns:
+        The step; it begins when it is entered.
+    """
+    return Step.of(current_job, name, attributes)
 
 
 def flush(timeout: float = 3.0) -> bool:
@@ -91,5 +147,5 @@ def flush(timeout: float = 3.0) -> bool:
         Whether all of it was handed over in time.
     """
     with guard.FLUSH:
-        return runtime.flush(timeout)
+        return process.flush(timeout)
     return False

@@ -1,79 +1,106 @@
-"""What makes a job and a step usable by `with`, by `async with` and as a decorator."""
+"""Decorators for functions of any kind: plain ones, coroutines, generators, async generators."""
 
 from __future__ import annotations
 
 import inspect
-from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from functools import wraps
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 if TYPE_CHECKING:
-    from typing_extensions import Self  # typing has it from 3.11 on
+    from waferscope._internal.observed import Observed
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+Again = Callable[[tuple[Any, ...], dict[str, Any]], "Observed"]
 
-class Observed:
-    """A block of the host's code that is observed from its beginning to its end. Never changes what it raises."""
 
-    __slots__ = ()
+def decorate(again: Again, function: Callable[P, R]) -> Callable[P, R]:
+    """Observe each call of a function.
 
-    @abstractmethod
-    def begin(self) -> None:
-        """Note the beginning; must not raise."""
+    Args:
+        again: Makes what observes one call, from the call's arguments.
+        function: What to decorate.
 
-    @abstractmethod
-    def finish(self, error: BaseException | None) -> None:
-        """Note the end; must not raise.
+    Returns:
+        A function of the same kind and signature.
+    """
+    if inspect.iscoroutinefunction(function):
+        return cast("Callable[P, R]", _coroutine(again, function))
+    if inspect.isasyncgenfunction(function):
+        return cast("Callable[P, R]", _async_generator(again, function))
+    if inspect.isgeneratorfunction(function):
+        return cast("Callable[P, R]", _generator(again, function))
 
-        Args:
-            error: What was raised through the block.
-        """
+    @wraps(function)
+    def observed(*args: P.args, **kwargs: P.kwargs) -> R:
+        with again(args, kwargs):
+            return function(*args, **kwargs)
 
-    @abstractmethod
-    def again(self) -> Self:
-        """Make another one like this, not yet begun: each call of a decorated function is a run of its own."""
+    return observed
 
-    def __enter__(self) -> Self:
-        self.begin()
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self.finish(error)
+def _coroutine(again: Again, function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    async def observed(*args: Any, **kwargs: Any) -> Any:
+        with again(args, kwargs):
+            return await function(*args, **kwargs)
 
-    async def __aenter__(self) -> Self:
-        self.begin()
-        return self
+    return observed
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self.finish(error)
 
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Observe each call of a function or coroutine function.
+def _generator(again: Again, function: Callable[..., Generator[Any, Any, Any]]) -> Callable[..., Any]:
+    """Observe from the first `next` to the end; between, the caller's context is current, not the generator's."""
 
-        Args:
-            function: What to decorate.
+    @wraps(function)
+    def observed(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        with again(args, kwargs) as run:
+            generator = function(*args, **kwargs)
+            proceed, value = generator.send, None
+            while True:
+                try:
+                    item = proceed(value)
+                except StopIteration as stop:
+                    return stop.value
+                run.suspend()
+                try:
+                    value = yield item
+                except GeneratorExit:
+                    run.resume()
+                    generator.close()
+                    raise
+                except BaseException as thrown:  # noqa: BLE001 - handed into the generator, as `yield from` does
+                    proceed, value = generator.throw, thrown
+                else:
+                    proceed = generator.send
+                run.resume()
 
-        Returns:
-            A function of the same signature.
-        """
-        if inspect.iscoroutinefunction(function):
+    return observed
 
-            @wraps(function)
-            async def observed_coroutine(*args: P.args, **kwargs: P.kwargs) -> Any:
-                with self.again():
-                    return await function(*args, **kwargs)
 
-            return cast("Callable[P, R]", observed_coroutine)
+def _async_generator(again: Again, function: Callable[..., AsyncGenerator[Any, Any]]) -> Callable[..., Any]:
+    @wraps(function)
+    async def observed(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        with again(args, kwargs) as run:
+            generator = function(*args, **kwargs)
+            proceed, value = generator.asend, None
+            while True:
+                try:
+                    item = await proceed(value)
+                except StopAsyncIteration:
+                    return
+                run.suspend()
+                try:
+                    value = yield item
+                except GeneratorExit:
+                    run.resume()
+                    await generator.aclose()
+                    raise
+                except BaseException as thrown:  # noqa: BLE001 - handed into the generator
+                    proceed, value = generator.athrow, thrown
+                else:
+                    proceed = generator.asend
+                run.resume()
 
-        @wraps(function)
-        def observed(*args: P.args, **kwargs: P.kwargs) -> R:
-            with self.again():
-                return function(*args, **kwargs)
-
-        return observed
+    return observed

@@ -1,153 +1,261 @@
-"""Exporters that keep what could not be delivered, say so once, and stay silent otherwise."""
+"""Ways out for records: each waits in an outbox, leaves in batches, and stays while the receiver is away."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any
-
-from opentelemetry.sdk._logs import ReadableLogRecord
-from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
-from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from time import monotonic
+from typing import Any, Protocol
 
 from waferscope._internal import guard
-from waferscope._internal.transport import Route
+from waferscope._internal.outbox import Outbox
+from waferscope._internal.transport import Failure, Route
 
-_KEPT = 16  # batches (of at most 512 records by the SDK's default) that wait for the receiver to come back
-
+_PAUSE = 5.0  # s between two tries while the receiver is away
 _delivering = threading.local()
 
 
-class Delivery:
-    """Sends batches of one signal in order.
+class Log:
+    """What is told of deliveries in the host's log: once when the receiver is away, once when it is back."""
 
-    A batch that the receiver did not take for a passing reason waits and is sent again, byte for byte, so that the
-    writer's ledger knows it if only the answer was lost. At most 16 wait; the oldest is dropped, counted, told once.
-    """
-
-    def __init__(self, signal: str, success: Enum, route: Route) -> None:
-        self._signal = signal
-        self._success = success
-        self._route = route
-        self._lock = threading.Lock()
-        self._waiting: deque[Any] = deque()
-
-    def deliver(self, batch: Any) -> bool:
-        """Send what waits, then `batch`.
+    def __init__(self, count: Callable[[str, str, int], None]) -> None:
+        """Begin with a receiver that is there.
 
         Args:
-            batch: What the exporter of the signal takes.
+            count: Is told of records that were dropped: signal, reason, how many.
+        """
+        self._count = count
+        self._away: set[str] = set()
+        self._dropped = 0
+
+    def lost(self, signal: str, reason: str, count: int) -> None:
+        """Count records that were dropped.
+
+        Args:
+            signal: `spans`, `events` or `metrics`.
+            reason: `queue_full` or `refused`, `error.type` of the metric.
+            count: How many.
+        """
+        self._dropped += count
+        self._count(signal, reason, count)
+
+    def away(self, signal: str) -> None:
+        """Note that the receiver does not take a signal now."""
+        if not self._away:
+            guard.tell("telemetry can't be delivered now; it waits, trying again")
+        self._away.add(signal)
+
+    def back(self, signal: str) -> None:
+        """Note that the receiver takes a signal."""
+        if signal not in self._away:
+            return
+        self._away.remove(signal)
+        if not self._away:
+            dropped, self._dropped = self._dropped, 0
+            if dropped:
+                guard.tell("telemetry is delivered again; %d records were dropped meanwhile", dropped)
+
+
+class Channel(Protocol):
+    """One signal's way to one receiver."""
+
+    def put(self, item: Any) -> None:
+        """Let a record wait; from any thread, at next to no cost."""
+
+    def send(self, *, hurry: bool = False) -> bool:
+        """Send what waits; in the exporting thread.
+
+        Args:
+            hurry: Try at once, though the last try has just failed.
 
         Returns:
             Whether nothing waits any more.
         """
-        with self._lock:
-            self._waiting.append(batch)
-            while len(self._waiting) > _KEPT:
-                self._drop("the receiver was away for too long")
-            return self._drain()
 
-    def retry(self) -> bool:
-        """Send what waits; tell whether nothing waits any more."""
-        with self._lock:
-            return self._drain()
-
-    def hurry(self, deadline: float) -> None:
-        """Make the last tries before the process ends.
+    def last(self, deadline: float) -> None:
+        """Prepare for the last tries before the process ends.
 
         Args:
             deadline: By the monotonic clock, s.
         """
-        self._route.hurry(deadline)
 
     def renew(self) -> None:
         """Start empty in the child of a fork: what waits is the parent's to send."""
+
+    def waits(self) -> int:
+        """Tell how many records wait."""
+
+
+class Exported:
+    """Records that an exporter of ours sends.
+
+    A batch that the receiver did not take for a passing reason waits and is sent again, byte for byte, so that the
+    writer's ledger knows it if only the answer was lost. All else stays in the outbox meanwhile, where the oldest gives
+    way when it is full: counted, and told once the receiver is back.
+    """
+
+    def __init__(
+        self,
+        signal: str,
+        success: Enum,
+        route: Route,
+        *,
+        outbox: Outbox,
+        batch: int,
+        prepare: Callable[[list[Any]], Any],
+        log: Log,
+    ) -> None:
+        """Open the way.
+
+        Args:
+            signal: `spans`, `events` or `metrics`.
+            success: What the exporter answers when all went well.
+            route: The exporter.
+            outbox: Where records wait.
+            batch: Records in one request.
+            prepare: Turns records into what the exporter takes.
+            log: Tells how it goes.
+        """
+        self._signal = signal
+        self._success = success
+        self._route = route
+        self._outbox = outbox
+        self._batch = batch
+        self._prepare = prepare
+        self._log = log
         self._lock = threading.Lock()
-        self._waiting.clear()
+        self._waiting: list[tuple[int, Any]] = []  # prepared batches with their number of records
+        self._away = False
+        self._not_before = 0.0
+        self.put = outbox.put
+
+    def send(self, *, hurry: bool = False) -> bool:
+        """See `Channel.send`."""
+        if not self._waiting and not self._outbox:
+            return True
+        with self._lock, guard.EXPORT:
+            self._count_overrun()
+            if self._away and not hurry and monotonic() < self._not_before:
+                return False
+            while self._fill():
+                if not self._deliver():
+                    return False
+            return True
+        return False
+
+    def last(self, deadline: float) -> None:
+        """See `Channel.last`."""
+        self._route.hurry(deadline)
+
+    def renew(self) -> None:
+        """See `Channel.renew`."""
+        self._lock = threading.Lock()
+        self._waiting = []
+        self._outbox.clear()
+        self._away = False
         self._route.renew()
 
-    def _drain(self) -> bool:
-        while self._waiting:
-            if self._attempt(self._waiting[0]):
-                self._waiting.popleft()
-            elif not self._route.failure_passes():
-                self._drop("they could not be sent, or were refused")
-            else:
-                guard.EXPORT.failed(None, "%s can't be delivered now, trying again", self._signal, count=0)
-                return False
+    def waits(self) -> int:
+        """See `Channel.waits`."""
+        return sum(count for count, _ in self._waiting) + len(self._outbox)
+
+    def _fill(self) -> bool:
+        """Make the next batch unless one waits; tell whether there is one."""
+        if not self._waiting:
+            taken = self._outbox.take(self._batch)
+            if taken:
+                self._waiting.append((len(taken), self._prepare(taken)))
+        return bool(self._waiting)
+
+    def _deliver(self) -> bool:
+        """Send the first batch; False when it has to wait."""
+        count, batch = self._waiting[0]
+        failure = self._attempt(batch)
+        if failure is Failure.PASSING:
+            self._not_before = monotonic() + _PAUSE
+            self._away = True
+            self._log.away(self._signal)
+            return False
+        self._waiting.pop(0)
+        self._away = False
+        self._log.back(self._signal)
+        if failure is None:
+            return True
+        if failure is Failure.DIVISIBLE and count > 1 and isinstance(batch, Sequence):
+            half = count // 2  # one record that can't be encoded, or too many at once: the others shall pass
+            self._waiting[:0] = [(half, batch[:half]), (count - half, batch[half:])]
+        else:
+            self._log.lost(self._signal, "refused", count)
+            guard.EXPORT.failed(None, "%s were dropped: they could not be sent, or were refused", self._signal)
         return True
 
-    def _attempt(self, batch: Any) -> bool:
+    def _attempt(self, batch: Any) -> Failure | None:
         _delivering.active = True
         try:
             with guard.EXPORT:
-                return self._route.exporter.export(batch) is self._success
-            return False
+                if self._route.exporter.export(batch) is self._success:
+                    return None
+            return self._route.failure()
         finally:
             _delivering.active = False
 
-    def _drop(self, reason: str) -> None:
-        self._waiting.popleft()
-        guard.EXPORT.failed(None, "%s were dropped: %s", self._signal, reason)
+    def _count_overrun(self) -> None:
+        if count := self._outbox.overrun():
+            self._log.lost(self._signal, "queue_full", count)
 
 
-class Spans(SpanExporter):
-    """Delivers spans by another exporter."""
+class Emitted:
+    """Records that the host's SDK sends: handed over by the exporting thread, off the job's path."""
 
-    def __init__(self, route: Route) -> None:
-        self.delivery = Delivery("spans", SpanExportResult.SUCCESS, route)
+    def __init__(self, signal: str, outbox: Outbox, emit: Callable[[Any], None], log: Log) -> None:
+        """Open the way.
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """See `SpanExporter.export`."""
-        with guard.EXPORT:
-            return SpanExportResult.SUCCESS if self.delivery.deliver(spans) else SpanExportResult.FAILURE
-        return SpanExportResult.FAILURE
+        Args:
+            signal: `events`.
+            outbox: Where records wait.
+            emit: Hands one to the host's SDK.
+            log: Tells how it goes.
+        """
+        self._signal = signal
+        self._outbox = outbox
+        self._emit = emit
+        self._log = log
+        self.put = outbox.put
 
+    def send(self, *, hurry: bool = False) -> bool:
+        """See `Channel.send`."""
+        del hurry
+        while taken := self._outbox.take(self._outbox.limit):
+            for item in taken:
+                with guard.EVENT:
+                    self._emit(item)
+        if count := self._outbox.overrun():
+            self._log.lost(self._signal, "queue_full", count)
+        return True
 
-class Events(LogRecordExporter):
-    """Delivers log events by another exporter."""
+    def last(self, deadline: float) -> None:
+        """See `Channel.last`: how the host's SDK ends is its own affair."""
 
-    def __init__(self, route: Route) -> None:
-        self.delivery = Delivery("events", LogRecordExportResult.SUCCESS, route)
+    def renew(self) -> None:
+        """See `Channel.renew`."""
+        self._outbox.clear()
 
-    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
-        """See `LogRecordExporter.export`."""
-        with guard.EXPORT:
-            return LogRecordExportResult.SUCCESS if self.delivery.deliver(batch) else LogRecordExportResult.FAILURE
-        return LogRecordExportResult.FAILURE
-
-    def force_flush(self, timeout_millis: int = 10_000) -> bool:
-        """Send what waits; see `LogRecordExporter.force_flush`."""
-        del timeout_millis
-        with guard.EXPORT:
-            return self.delivery.retry()
-        return False
-
-    def shutdown(self) -> None:
-        """Hold nothing that must be closed."""
-
-
-class Metrics:
-    """Delivers metrics by an exporter of the SDK."""
-
-    def __init__(self, route: Route) -> None:
-        self.delivery = Delivery("metrics", MetricExportResult.SUCCESS, route)
-
-    def export(self, data: MetricsData) -> None:
-        """Send what waits, then `data`."""
-        with guard.EXPORT:
-            self.delivery.deliver(data)
+    def waits(self) -> int:
+        """See `Channel.waits`: for us only; what the host's SDK holds is its own affair."""
+        return len(self._outbox)
 
 
 class Quiet(logging.Filter):
-    """Keeps the exporters' own complaints about our batches out of the host's log: `Delivery` tells them once."""
+    """Keeps the exporters' own complaints about our batches out of the host's log: `Exported` tells them once."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let through what is not about a batch of ours."""
         del record
-        return not getattr(_delivering, "active", False)
+        return not is_delivering()
+
+
+def is_delivering() -> bool:
+    """Whether this thread is just sending telemetry: what is logged meanwhile is about it."""
+    return getattr(_delivering, "active", False)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import random
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
+from random import Random
 from typing import Any
 
 from waferscope._internal import guard
@@ -62,6 +65,7 @@ def _otlp_http(signal: str, endpoint: str | None) -> Line:
     for name in _NOISY:
         logging.getLogger(name).addFilter(_quiet)
     exporter, url = _exporter_class(signal), _url(signal, endpoint)
+    _leave_random_alone()
     return Line(lambda session: exporter(endpoint=url, session=session))
 
 
@@ -79,3 +83,12 @@ def _exporter_class(signal: str) -> Callable[..., Any]:
     }[signal]
     exporter: Callable[..., Any] = getattr(import_module(f"opentelemetry.exporter.otlp.proto.http.{module}"), name)
     return exporter
+
+
+def _leave_random_alone() -> None:
+    """Give the exporters a generator of their own: the shared one of `random`, and its sequence, are the job's."""
+    for name in _NOISY:
+        with guard.CONFIGURE:
+            module = sys.modules.get(name)
+            if getattr(module, "random", None) is random:
+                module.random = Random()  # type: ignore[union-attr] # noqa: S311 - spreads retries, keeps no secret

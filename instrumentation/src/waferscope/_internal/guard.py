@@ -1,8 +1,9 @@
 """What keeps a fault of the wrapper away from the host job.
 
-Every call that leaves the wrapper's own arithmetic (clock, span, log, export, fork hook ...) stands in the boundary of
-its kind: `with guard.SPAN: ...`. An `Exception` inside is counted, told once in the log, and goes no further. What the
-interpreter or the user raises through us (`KeyboardInterrupt`, `SystemExit`, `CancelledError`) passes unchanged.
+Every call that leaves the wrapper's own arithmetic (clock, span, event, export, fork hook ...) stands in the boundary
+of its kind: `with guard.SPAN: ...`. An `Exception` inside is counted, told once in the log, and goes no further. What
+the interpreter or the user raises through us (`KeyboardInterrupt`, `SystemExit`, `CancelledError`) passes unchanged,
+and so does `UsageError`, which exists only where the author has asked for it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from types import TracebackType
 _logger = logging.getLogger("waferscope")
 
 
+class UsageError(ValueError):
+    """A wrong argument, raised at the call: only after `configure(strict=True)` or with WAFERSCOPE_STRICT=true."""
+
+
 class Boundary:
     """A reusable context manager that lets no `Exception` out; holds no state of its users, so threads may share it."""
 
@@ -22,45 +27,53 @@ class Boundary:
     def __init__(self, name: str) -> None:
         self.name = name
         self.failures = 0
-        self._told = False
+        self._told: set[str] = set()
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
-        if kind is None or not issubclass(kind, Exception):
+        if kind is None or not issubclass(kind, Exception) or issubclass(kind, UsageError):
             return False
         self.failed(error, "internal error in %s; the job goes on, some telemetry may be missing", self.name)
         return True
 
-    def failed(self, error: BaseException | None, message: str, *args: object, count: int = 1) -> None:
-        """Count a failure; log the first one.
+    def failed(self, error: BaseException | None, message: str, *args: object) -> None:
+        """Count a failure; log the first one of each message.
 
         Args:
             error: The exception behind it, if there was one.
             message: What happened, with %-placeholders for `args`.
             *args: What the placeholders stand for.
-            count: How many items were lost by it.
         """
-        self.failures += count
-        if self._told:
+        self.failures += 1
+        if message in self._told:
             return
-        self._told = True
-        with contextlib.suppress(Exception):  # the last resort: a log handler of the host's may itself be broken
-            _logger.warning(message, *args, exc_info=error)
+        self._told.add(message)
+        tell(message, *args, error=error)
 
     def reset(self) -> None:
         """Forget what was counted: a forked child counts for itself."""
         self.failures = 0
-        self._told = False
+        self._told = set()
+
+
+def tell(message: str, *args: object, error: BaseException | None = None) -> None:
+    """Write a warning to the log, and survive a log that is itself broken."""
+    with contextlib.suppress(Exception):
+        _logger.warning(message, *args, exc_info=error)
 
 
 ARGUMENTS = Boundary("arguments")
 CONFIGURE = Boundary("configuration")
+JOB = Boundary("a job's beginning or end")
+STEP = Boundary("a step's beginning or end")
 CLOCK = Boundary("clock")
+IDS = Boundary("ids")
 CONTEXT = Boundary("context")
 SPAN = Boundary("span")
 EVENT = Boundary("event")
+LOG = Boundary("log")
 METRIC = Boundary("metric")
 USAGE = Boundary("usage")
 HEARTBEAT = Boundary("heartbeat")
@@ -68,14 +81,20 @@ BACKGROUND = Boundary("background work")
 EXPORT = Boundary("export")
 FLUSH = Boundary("flush")
 FORK = Boundary("fork")
+SIGNAL = Boundary("signal")
+TERMINAL = Boundary("progress bar")
 
 BOUNDARIES = (
     ARGUMENTS,
     CONFIGURE,
+    JOB,
+    STEP,
     CLOCK,
+    IDS,
     CONTEXT,
     SPAN,
     EVENT,
+    LOG,
     METRIC,
     USAGE,
     HEARTBEAT,
@@ -83,4 +102,6 @@ BOUNDARIES = (
     EXPORT,
     FLUSH,
     FORK,
+    SIGNAL,
+    TERMINAL,
 )

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import os
 from random import Random
-from time import time_ns
+
+from waferscope._internal import clock, guard
 
 _random = Random()  # noqa: S311 - ids must be unique, not secret
 
 
-def reseed() -> None:
-    """Part from the parent's sequence after a fork."""
-    _random.seed(os.urandom(32))
+def reseed(seed: int | None = None) -> None:
+    """Part from the parent's sequence after a fork, or begin a known one in a test.
+
+    Args:
+        seed: Of the sequence; None draws one from the system.
+    """
+    _random.seed(os.urandom(32) if seed is None else seed)
 
 
 def random_bits(count: int) -> int:
@@ -27,11 +32,17 @@ def new_job_id() -> str:
     """Give a fresh UUID version 7 (RFC 9562, section 5.7): ids sort by time of creation, kind to the database's index.
 
     Returns:
-        The canonical 36 characters.
+        The canonical 36 characters; empty when none could be made.
     """
-    random = _random.getrandbits(74)
-    bits = (
-        (time_ns() // 1_000_000 << 80) | (7 << 76) | (random >> 62 << 64) | (2 << 62) | (random & 0x3FFF_FFFF_FFFF_FFFF)
-    )
-    text = f"{bits:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    with guard.IDS:
+        random = _random.getrandbits(74)
+        bits = (
+            (clock.now() // 1_000_000 << 80)
+            | (7 << 76)
+            | (random >> 62 << 64)
+            | (2 << 62)
+            | (random & 0x3FFF_FFFF_FFFF_FFFF)
+        )
+        text = f"{bits:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return ""

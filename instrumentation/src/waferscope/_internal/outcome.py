@@ -1,16 +1,23 @@
-"""How a job or a step ended, told from the exception that left it."""
+"""How a job or a step ended, told from what the author declared and from the exception that left it."""
 
 from __future__ import annotations
 
 import asyncio
+import builtins
 import concurrent.futures
+import signal
 from dataclasses import dataclass
+from typing import Any
 
-from waferscope._internal import guard
+from waferscope._internal import arguments, guard
 from waferscope.semconv import JobResult
 
 _CANCELLED = (asyncio.CancelledError, concurrent.futures.CancelledError, KeyboardInterrupt, GeneratorExit)
+_CANCELLED_NAMES = {"trio.Cancelled", "greenlet.GreenletExit"}  # told by name: neither library is ours to import
+_CANCELLED_CODES = {128 + signal.SIGTERM, 128 + signal.SIGINT}  # as a handler of these signals exits by custom
+_GROUP: Any = getattr(builtins, "BaseExceptionGroup", None)  # from Python 3.11 on
 _MESSAGE_LENGTH = 4096  # characters of an exception's text that are kept
+OTHER = "_OTHER"  # error.type where there is no better one (OpenTelemetry registry, "error.type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +26,15 @@ class Outcome:
 
     Attributes:
         result: `wafer.job.result` or, with the same values, `wafer.step.result`.
-        error_type: Qualified class name of the exception that made it fail.
+        error_type: What made it fail: the qualified class name of an exception, or what the author named.
         message: The exception's text.
+        reason: What the author declared, or the signal that ended the process.
     """
 
     result: str
     error_type: str | None = None
     message: str | None = None
+    reason: str | None = None
 
 
 SUCCESS = Outcome(JobResult.SUCCESS)
@@ -33,30 +42,49 @@ CANCELLATION = Outcome(JobResult.CANCELLATION)
 FAILURE = Outcome(JobResult.FAILURE)
 
 
-def of(error: BaseException | None) -> Outcome:
+def of(error: BaseException | None, declared: Outcome | None = None) -> Outcome:
     """Tell the outcome.
 
     Args:
-        error: What was raised through the block, or None. `sys.exit()` with code 0 or None is a success.
+        error: What was raised through the block, or None. `sys.exit()` with code 0 or None is no error; with
+            128 + SIGTERM or 128 + SIGINT it is a cancellation.
+        declared: What the author said. An exception wins over it; `sys.exit()` does not.
 
     Returns:
-        Success, cancellation or failure.
+        Success, cancellation, failure or skip.
     """
-    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
-        return SUCCESS
-    if isinstance(error, _CANCELLED):
-        return CANCELLATION
+    if error is None:
+        return declared or SUCCESS
+    if isinstance(error, SystemExit):
+        if declared is not None:
+            return declared
+        if error.code in (None, 0):
+            return SUCCESS
     with guard.ARGUMENTS:
-        return Outcome(FAILURE.result, _type_name(type(error)), _text(error))
+        return (
+            CANCELLATION if is_cancellation(error) else Outcome(FAILURE.result, _type_name(type(error)), _text(error))
+        )
     return FAILURE
 
 
+def is_cancellation(error: BaseException) -> bool:
+    """Whether an exception says that the work was told to stop."""
+    if isinstance(error, _CANCELLED) or _type_name(type(error)) in _CANCELLED_NAMES:
+        return True
+    if isinstance(error, SystemExit):
+        return error.code in _CANCELLED_CODES
+    if _GROUP is not None and isinstance(error, _GROUP):
+        return all(map(is_cancellation, error.exceptions))
+    return False
+
+
 def _type_name(kind: type[BaseException]) -> str:
-    return kind.__qualname__ if kind.__module__ in ("builtins", None) else f"{kind.__module__}.{kind.__qualname__}"
+    name = kind.__qualname__ if kind.__module__ in ("builtins", None) else f"{kind.__module__}.{kind.__qualname__}"
+    return arguments.text(name)
 
 
 def _text(error: BaseException) -> str:
     try:
-        return str(error)[:_MESSAGE_LENGTH]
+        return arguments.text(str(error)[:_MESSAGE_LENGTH])
     except Exception:  # noqa: BLE001 - an exception class of the host's whose __str__ is broken still failed the job
         return ""

@@ -1,25 +1,45 @@
-"""The tracer and the logger: of the SDK that the host has configured, else of one set up here."""
+"""The tracer and the way of events: of the SDK that the host has configured, else of one set up here."""
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 from opentelemetry._logs import Logger, LoggerProvider, get_logger_provider, set_logger_provider
-from opentelemetry.sdk._logs import LoggerProvider as SdkLoggerProvider
-from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.context import Context
+from opentelemetry.sdk._logs import (
+    LoggerProvider as SdkLoggerProvider,
+)
+from opentelemetry.sdk._logs import (
+    LogRecordProcessor,
+    ReadableLogRecord,
+    ReadWriteLogRecord,
+)
+from opentelemetry.sdk._logs.export import LogRecordExportResult
+from opentelemetry.sdk.metrics.export import MetricExportResult
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from waferscope._internal import exporters, guard, ids
-from waferscope._internal.delivery import Delivery, Events, Metrics, Spans
-from waferscope._internal.settings import Settings
+from waferscope._internal.delivery import Channel, Emitted, Exported, Log
+from waferscope._internal.outbox import Outbox
+from waferscope._internal.records import Record
+from waferscope._internal.settings import Settings, whole
+
+if TYPE_CHECKING:
+    from waferscope._internal.metrics import Delta
+
+_WAITING = 8192  # spans or events: some 20 MB while the receiver is away
+_BATCH = 512  # records in one request
 
 _own: weakref.WeakSet[Any] = weakref.WeakSet()  # providers made here, not to be taken for the host's
 
@@ -40,60 +60,141 @@ class TraceIds(IdGenerator):
         return True
 
 
+class SpanQueue(SpanProcessor):
+    """Lets ended spans wait for the exporting thread."""
+
+    def __init__(self, channels: list[Channel], flush: Callable[[float], bool]) -> None:
+        self._channels = channels
+        self._flush = flush
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """See `SpanProcessor.on_end`."""
+        context = span.context
+        if context is not None and context.trace_flags.sampled:
+            for channel in self._channels:
+                channel.put(span)
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """See `SpanProcessor.force_flush`."""
+        return self._flush(timeout_millis / 1000)
+
+
+class RecordQueue(LogRecordProcessor):
+    """Lets log records that the host emits through our provider wait for the exporting thread."""
+
+    def __init__(self, channels: list[Channel], flush: Callable[[float], bool]) -> None:
+        self._channels = channels
+        self._flush = flush
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        """See `LogRecordProcessor.on_emit`."""
+        record = copy.copy(log_record.log_record)
+        record.context = Context()  # holds more than is needed, for as long as the record waits
+        scope = log_record.instrumentation_scope
+        readable = ReadableLogRecord(record, log_record.resource or Resource.get_empty(), scope, log_record.limits)
+        for channel in self._channels:
+            channel.put(readable)
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """See `LogRecordProcessor.force_flush`."""
+        return self._flush(timeout_millis / 1000)
+
+    def shutdown(self) -> None:
+        """Hold nothing that must be closed."""
+
+
 @dataclass(frozen=True, slots=True)
-class Signal:
-    """One signal's way out.
+class Traces:
+    """The way of spans.
 
     Attributes:
-        source: The tracer or the logger.
+        tracer: Makes them.
         resource: Of its provider.
-        flush: Hands over what the provider holds back.
-        deliveries: The wrapper's own exporters; empty when the host's SDK is used.
+        channels: Ours; empty when the host's SDK is used.
+        flush: Hands over what the host's SDK holds back.
     """
 
-    source: Any
+    tracer: trace.Tracer
     resource: Resource
+    channels: tuple[Channel, ...]
     flush: Callable[[], None]
-    deliveries: tuple[Delivery, ...]
 
 
-def traces(settings: Settings, resource: Resource, scope: InstrumentationScope) -> Signal:
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The way of events and log records.
+
+    Attributes:
+        channels: Take a `Record`.
+        flush: Hands over what the host's SDK holds back.
+    """
+
+    channels: tuple[Channel, ...]
+    flush: Callable[[], None]
+
+
+def traces(
+    settings: Settings, resource: Resource, scope: InstrumentationScope, log: Log, flush: Callable[[float], bool]
+) -> Traces:
     """Find or set up the tracer."""
     provider: Any = trace.get_tracer_provider()
-    deliveries: list[Delivery] = []
+    channels: list[Channel] = []
     if isinstance(provider, trace.ProxyTracerProvider) or provider in _own:
         provider = SdkTracerProvider(resource=resource, shutdown_on_exit=False, id_generator=TraceIds())
         for route in exporters.build("traces", settings.endpoint):
-            spans = Spans(route)
-            provider.add_span_processor(BatchSpanProcessor(spans))
-            deliveries.append(spans.delivery)
+            waiting = Outbox(whole("OTEL_BSP_MAX_QUEUE_SIZE", _WAITING))
+            batch = whole("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", _BATCH)
+            channels.append(
+                Exported("spans", SpanExportResult.SUCCESS, route, outbox=waiting, batch=batch, prepare=list, log=log)
+            )
+        provider.add_span_processor(SpanQueue(channels, flush))
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(provider)
         _own.add(provider)
     tracer: trace.Tracer = provider.get_tracer(scope.name, scope.version, scope.schema_url)
-    return Signal(tracer, _resource_of(provider, resource), _flush_of(provider), tuple(deliveries))
+    return Traces(tracer, _resource_of(provider, resource), tuple(channels), _flush_of(provider, own=bool(channels)))
 
 
-def events(settings: Settings, resource: Resource, scope: InstrumentationScope) -> Signal:
-    """Find or set up the logger."""
+def events(
+    settings: Settings, resource: Resource, scope: InstrumentationScope, log: Log, flush: Callable[[float], bool]
+) -> Events:
+    """Find or set up the way of events."""
     provider: Any = get_logger_provider()
-    deliveries: list[Delivery] = []
-    if _is_unset(provider) or provider in _own:
-        provider = SdkLoggerProvider(resource=resource, shutdown_on_exit=False)
-        for route in exporters.build("logs", settings.endpoint):
-            records = Events(route)
-            provider.add_log_record_processor(BatchLogRecordProcessor(records))
-            deliveries.append(records.delivery)
-        if _is_unset(get_logger_provider()):
-            set_logger_provider(provider)
-        _own.add(provider)
-    logger: Logger = provider.get_logger(scope.name, scope.version, scope.schema_url)
-    return Signal(logger, _resource_of(provider, resource), _flush_of(provider), tuple(deliveries))
+    waiting = whole("OTEL_BLRP_MAX_QUEUE_SIZE", _WAITING)
+    if not _is_unset(provider) and provider not in _own:
+        logger: Logger = provider.get_logger(scope.name, scope.version, scope.schema_url)
+        host = Emitted("events", Outbox(waiting), lambda record: logger.emit(record.to_sdk()), log)
+        return Events((host,), _flush_of(provider, own=False))
+    provider = SdkLoggerProvider(resource=resource, shutdown_on_exit=False)
+    prepare = partial(_readable, resource=resource, scope=scope)
+    batch = whole("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", _BATCH)
+    channels: list[Channel] = [
+        Exported(
+            "events", LogRecordExportResult.SUCCESS, route,
+            outbox=Outbox(waiting), batch=batch, prepare=prepare, log=log,
+        )
+        for route in exporters.build("logs", settings.endpoint)
+    ]  # fmt: skip
+    provider.add_log_record_processor(RecordQueue(channels, flush))
+    if _is_unset(get_logger_provider()):
+        set_logger_provider(provider)
+    _own.add(provider)
+    return Events(tuple(channels), _flush_of(provider, own=True))
 
 
-def metrics(settings: Settings) -> tuple[Metrics, ...]:
-    """Set up the exporters of the wrapper's own metrics; never those of the host's SDK."""
-    return tuple(Metrics(route) for route in exporters.build("metrics", settings.endpoint))
+def metrics(settings: Settings, to_sdk: Callable[[Delta], Any], log: Log) -> tuple[Channel, ...]:
+    """Set up the ways of the wrapper's own metrics; never those of the host's SDK."""
+    return tuple(
+        Exported(
+            "metrics", MetricExportResult.SUCCESS, route,
+            outbox=Outbox(1), batch=1, prepare=lambda deltas: to_sdk(deltas[0]), log=log,
+        )
+        for route in exporters.build("metrics", settings.endpoint)
+    )  # fmt: skip
+
+
+def _readable(items: list[Any], resource: Resource, scope: InstrumentationScope) -> list[ReadableLogRecord]:
+    return [ReadableLogRecord(item.to_sdk(), resource, scope) if isinstance(item, Record) else item for item in items]
 
 
 def _is_unset(provider: LoggerProvider) -> bool:
@@ -107,10 +208,10 @@ def _resource_of(provider: Any, default: Resource) -> Resource:
     return found if isinstance(found, Resource) else default
 
 
-def _flush_of(provider: Any) -> Callable[[], None]:
+def _flush_of(provider: Any, *, own: bool) -> Callable[[], None]:
     def flush() -> None:
         with guard.FLUSH:
-            if hasattr(provider, "force_flush"):
+            if not own and hasattr(provider, "force_flush"):
                 provider.force_flush()
 
     return flush

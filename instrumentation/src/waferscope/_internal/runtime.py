@@ -1,11 +1,7 @@
-"""The one pipeline of a process: made by `configure` or the first job, renewed in forked children, flushed at exit."""
+"""A pipeline: everything that jobs need to tell of themselves, with the threads that tell it."""
 
 from __future__ import annotations
 
-import atexit
-import concurrent.futures.thread  # noqa: F401 - its fork hooks must be registered before ours may wait for an import of it
-import os
-import sys
 import threading
 from functools import partial
 from importlib.metadata import version
@@ -13,18 +9,22 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from waferscope import semconv
-from waferscope._internal import guard, ids
+from waferscope._internal import guard
+from waferscope._internal.lots import Lots
 from waferscope._internal.metrics import Meter
-from waferscope._internal.settings import Settings, load
-from waferscope._internal.usage import Memory
+from waferscope._internal.settings import Settings
+from waferscope._internal.usage import Process
 from waferscope._internal.worker import Worker
 
 if TYPE_CHECKING:
-    from opentelemetry._logs import Logger
+    from opentelemetry.context import Context
     from opentelemetry.trace import Tracer
 
-    from waferscope._internal.job import Job
-    from waferscope._internal.providers import Signal
+    from waferscope._internal.delivery import Channel
+    from waferscope._internal.records import Record
+    from waferscope._internal.run import Run
+
+_SAMPLING = 1.0  # s between samples of memory
 
 
 class Runtime:
@@ -33,51 +33,83 @@ class Runtime:
     Attributes:
         settings: What configured it.
         tracer: Makes the spans.
-        logger: Emits the events.
         meter: Adds up the metrics.
-        memory: The process's resident set.
+        probe: Tells what the process uses.
+        gc: Pauses of the garbage collector so far, s; None unless they are measured.
+        service: `service.name` of what it sends.
+        gpu: Memory that the process holds on GPUs; None where there is none.
+        inherited: The context that the process was started with, by its environment.
         lock: Held while a job emits a heartbeat or ends, so that none follows its end.
-        active: Jobs begun in this process and not yet ended, by `id()`.
+        lots: The newest job of each lot.
+        active: Runs begun in this process and not yet ended, by `id()`.
+        started: The threads run in this process.
     """
 
     def __init__(self, settings: Settings) -> None:
         # The SDK and the exporters take a second to import: only processes that record something pay for it.
         from opentelemetry.sdk.util.instrumentation import InstrumentationScope  # noqa: PLC0415
 
-        from waferscope._internal import points, providers, resource  # noqa: PLC0415
+        from waferscope._internal import environment, gc_pauses, gpu, log_export, points, providers, resource  # noqa: PLC0415
+        from waferscope._internal.delivery import Log  # noqa: PLC0415
 
         self.settings = settings
         described = resource.build(settings)
         scope = InstrumentationScope("waferscope", version("waferscope"), semconv.SCHEMA_URL)
-        self._traces: Signal = providers.traces(settings, described, scope)
-        self._events: Signal = providers.events(settings, self._traces.resource, scope)
-        self._metrics = providers.metrics(settings)
-        self.tracer: Tracer = self._traces.source
-        self.logger: Logger = self._events.source
-        self.meter = Meter()
-        self.memory = Memory()
+        self.meter = Meter(exponential=settings.exponential, exemplars=settings.exemplars)
+        log = Log(self._dropped)
+        self._traces = providers.traces(settings, described, scope, log, self.flush)
+        self._events = providers.events(settings, self._traces.resource, scope, log, self.flush)
+        self.service = str(self._traces.resource.attributes.get(semconv.SERVICE_NAME, ""))
+        to_sdk = partial(points.to_sdk, resource=resource.for_metrics(self._traces.resource), scope=scope)
+        self._metrics = providers.metrics(settings, to_sdk, log)
+        self.tracer: Tracer = self._traces.tracer
+        self.probe = Process()
+        self.gc = gc_pauses.Pauses() if settings.gc_pauses else None
+        self.gpu = gpu.find()
+        self.inherited: Context = environment.inherited()
         self.lock = threading.Lock()
-        self.active: dict[int, Job] = {}
-        self._to_sdk = partial(points.to_sdk, resource=resource.for_metrics(self._traces.resource), scope=scope)
-        self._deliveries = (
-            *self._traces.deliveries,
-            *self._events.deliveries,
-            *(metrics.delivery for metrics in self._metrics),
+        self.active: dict[int, Run] = {}
+        self.lots = Lots()
+        self._channels: tuple[Channel, ...] = (*self._traces.channels, *self._events.channels, *self._metrics)
+        self._heartbeats = Worker(
+            "waferscope-heartbeat", min(_SAMPLING, settings.heartbeat_interval), self._beat, self._nothing
         )
-        self._heartbeats = Worker("waferscope-heartbeat", settings.heartbeat_interval, self._beat, self._events.flush)
-        self._exports = Worker("waferscope-export", settings.metric_interval, self._export, self._export_all)
+        tick = min(settings.span_delay, settings.metric_interval)
+        self._exports = Worker("waferscope-export", tick, self._export, self._export_all, settings.linger)
+        self._next_beat = self._next_metrics = 0.0
+        self._faults: dict[str, int] = {}
         self._start_lock = threading.Lock()
         self.started = False
+        log_export.install(settings.export_logs, self)
 
-    def start(self) -> None:
-        """Start the threads of this process and see to its end; called before the first span of each process."""
-        with guard.CONFIGURE, self._start_lock:
+    def start(self) -> bool:
+        """Start the threads of this process, before its first span.
+
+        Returns:
+            Whether it was this call that did it.
+        """
+        with self._start_lock:
             if self.started:
-                return
+                return False
             self.started = True
+            now = monotonic()
+            self._next_beat = now + self.settings.heartbeat_interval
+            self._next_metrics = now + self.settings.metric_interval
             self._heartbeats.start()
             self._exports.start()
-            _at_end_of_process()
+        return True
+
+    def emit(self, record: Record, *, wake: bool = False) -> None:
+        """Let an event or a log record wait for the exporting thread.
+
+        Args:
+            record: What to tell.
+            wake: Tell it soon: something has begun or ended.
+        """
+        for channel in self._events.channels:
+            channel.put(record)
+        if wake:
+            self._exports.wake()
 
     def flush(self, timeout: float) -> bool:
         """Send what there is.
@@ -88,17 +120,23 @@ class Runtime:
         Returns:
             Whether all of it was handed over in time.
         """
-        deadline = monotonic() + timeout
-        asked = [self._heartbeats.ask(), self._exports.ask()]
-        return all([done.wait(max(deadline - monotonic(), 0.0)) for done in asked])  # noqa: C419 - each gets its wait
+        done = self._exports.ask()
+        return done.wait(max(timeout, 0.0)) and not self._waiting()
 
-    def close(self) -> None:
-        """End what still runs and flush, within the time that the settings allow."""
-        for job in list(self.active.values()):
-            job.abandon()
-        for delivery in self._deliveries:
-            delivery.hurry(monotonic() + self.settings.flush_timeout)
-        self.flush(self.settings.flush_timeout)
+    def close(self, reason: str) -> None:
+        """End what still runs and send what there is, within the time that the settings allow.
+
+        Args:
+            reason: Why the jobs end.
+        """
+        if not self.started:
+            return
+        for run in list(self.active.values()):
+            run.abandon(reason)
+        for channel in self._channels:
+            channel.last(monotonic() + self.settings.flush_timeout)
+        if not self.flush(self.settings.flush_timeout):
+            guard.tell("%d records were not delivered before the process ended", self._waiting())
 
     def renew(self) -> None:
         """Begin anew in the child of a fork: no threads, no jobs, nothing recorded; the copies are the parent's."""
@@ -107,135 +145,67 @@ class Runtime:
         self.lock = threading.Lock()
         self.active = {}
         self.meter.restart()
-        self.memory = Memory()
+        self.probe = Process()
+        self._faults = {}
         self._heartbeats.renew()
         self._exports.renew()
-        for delivery in self._deliveries:
-            delivery.renew()
+        for channel in self._channels:
+            channel.renew()
+
+    def _waiting(self) -> int:
+        return sum(channel.waits() for channel in self._channels)
 
     def _beat(self) -> None:
-        memory = self.memory.current()
-        for job in list(self.active.values()):
+        runs = list(self.active.values())
+        if not runs:
+            return
+        due = monotonic() >= self._next_beat
+        memory, usage = self.probe.memory(), self.probe.usage() if due else None
+        for run in runs:
             with guard.HEARTBEAT:
-                job.beat(memory)
+                run.sample(memory)
+                if due:
+                    run.beat(usage)
+        if due:
+            self._next_beat = monotonic() + self.settings.heartbeat_interval
 
     def _export(self) -> None:
-        delta = self.meter.take()
-        for delivery in self._deliveries:
-            with guard.EXPORT:
-                delivery.retry()
-        if delta:
-            for metrics in self._metrics:
-                metrics.export(self._to_sdk(delta))
+        for channel in (*self._events.channels, *self._traces.channels):
+            channel.send()
+        self.meter.fold()
+        if monotonic() >= self._next_metrics:
+            self._next_metrics = monotonic() + self.settings.metric_interval
+            self._send_metrics()
 
     def _export_all(self) -> None:
-        self._export()
+        for channel in (*self._events.channels, *self._traces.channels):
+            channel.send(hurry=True)
+        self._send_metrics(hurry=True)
+        self._events.flush()
         self._traces.flush()
 
+    def _send_metrics(self, *, hurry: bool = False) -> None:
+        """Send what has waited; only then take what was recorded since: while the receiver is away, it adds up."""
+        if not all([channel.send(hurry=hurry) for channel in self._metrics]):  # noqa: C419 - each gets its try
+            return
+        self._count_faults()
+        delta = self.meter.take()
+        if delta is not None:
+            for channel in self._metrics:
+                channel.put(delta)
+                channel.send(hurry=hurry)
 
-_FORK_PATIENCE = 30.0  # s
+    def _count_faults(self) -> None:
+        for boundary in guard.BOUNDARIES:
+            new = boundary.failures - self._faults.get(boundary.name, 0)
+            if new > 0:
+                self._faults[boundary.name] = boundary.failures
+                labels = ((semconv.WAFER_TELEMETRY_BOUNDARY, boundary.name),)
+                self.meter.record(semconv.METRIC_WAFER_TELEMETRY_FAULTS, new, labels)
 
+    def _dropped(self, signal: str, reason: str, count: int) -> None:
+        labels = ((semconv.WAFER_TELEMETRY_SIGNAL, signal), (semconv.ERROR_TYPE, reason))
+        self.meter.record(semconv.METRIC_WAFER_TELEMETRY_DROPPED, count, labels)
 
-class _Process:
-    """This process's pipeline. `None` in a disabled wrapper, or when it could not be made."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.configured = False
-        self.runtime: Runtime | None = None
-        self._held = False
-
-    def configure(self, settings: Settings) -> None:
-        """Make the pipeline, in the place of one made before."""
-        with self.lock:
-            before = self.runtime
-            self._make(settings)
-        if before is not None:
-            before.flush(before.settings.flush_timeout)
-
-    def ensure(self) -> None:
-        """Make the pipeline from the environment unless it is made."""
-        with self.lock:
-            if not self.configured:
-                self._make(load())
-
-    def _make(self, settings: Settings) -> None:
-        self.runtime = None
-        with guard.CONFIGURE:
-            if not settings.disabled:
-                self.runtime = Runtime(settings)
-        self.configured = True
-
-    def before_fork(self) -> None:
-        """Let a pipeline that is being made be finished: the child would inherit its half-done imports, locked."""
-        with guard.FORK:
-            self._held = self.lock.acquire(timeout=_FORK_PATIENCE)
-
-    def after_fork_in_parent(self) -> None:
-        """Go on as before."""
-        with guard.FORK:
-            if self._held:
-                self.lock.release()
-
-    def after_fork_in_child(self) -> None:
-        """Make the copy fit for use."""
-        with guard.FORK:
-            self.lock = threading.RLock()
-            ids.reseed()
-            for boundary in guard.BOUNDARIES:
-                boundary.reset()
-            if self.runtime is not None:
-                self.runtime.renew()
-
-
-_process = _Process()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_process.before_fork,
-        after_in_parent=_process.after_fork_in_parent,
-        after_in_child=_process.after_fork_in_child,
-    )
-
-
-def configure(settings: Settings) -> None:
-    """Make this process's pipeline; a later call replaces it."""
-    _process.configure(settings)
-
-
-def current() -> Runtime | None:
-    """Give this process's pipeline, ready for use; made from the environment if nothing configured it.
-
-    Returns:
-        None when the wrapper is disabled.
-    """
-    runtime = _process.runtime
-    if runtime is None:
-        if _process.configured:
-            return None
-        _process.ensure()
-        runtime = _process.runtime
-    if runtime is not None and not runtime.started:
-        runtime.start()
-    return runtime
-
-
-def flush(timeout: float) -> bool:
-    """Send what this process has recorded; see `Runtime.flush`."""
-    runtime = _process.runtime
-    return runtime.flush(timeout) if runtime is not None and runtime.started else True
-
-
-def _close() -> None:
-    with guard.FLUSH:
-        if _process.runtime is not None and _process.runtime.started:
-            _process.runtime.close()
-
-
-def _at_end_of_process() -> None:
-    """Flush when this process ends; multiprocessing's forked children leave by `os._exit`, past `atexit`."""
-    atexit.unregister(_close)  # inherited over a fork
-    atexit.register(_close)
-    if "multiprocessing.util" in sys.modules and sys.modules["multiprocessing"].parent_process() is not None:
-        from multiprocessing.util import Finalize  # noqa: PLC0415 - loaded already, by the host
-
-        Finalize(None, _close, exitpriority=100)
+    def _nothing(self) -> None:
+        """Flush nothing: heartbeats wait for no one."""

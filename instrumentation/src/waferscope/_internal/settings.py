@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from dataclasses import dataclass
 
-from waferscope._internal import guard
+from waferscope._internal import arguments, guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,24 +19,48 @@ class Settings:
         service: `service.name`; None leaves it to OTEL_SERVICE_NAME.
         version: `service.version`; None leaves it to OTEL_RESOURCE_ATTRIBUTES.
         endpoint: Base URL of an OTLP/HTTP receiver; None leaves it to OTEL_EXPORTER_OTLP_ENDPOINT.
+        strict: A wrong argument raises at the call (WAFERSCOPE_STRICT=true).
+        export_logs: Level from which records of `logging` are exported; None exports none (WAFERSCOPE_EXPORT_LOGS).
+        gc_pauses: Measure the pauses of the garbage collector (WAFERSCOPE_GC_PAUSES=true).
         disabled: Nothing is recorded (OTEL_SDK_DISABLED=true).
         heartbeat_interval: Seconds between heartbeats (WAFERSCOPE_HEARTBEAT_INTERVAL).
         metric_interval: Seconds between exports of metrics (OTEL_METRIC_EXPORT_INTERVAL, in ms).
+        linger: Seconds that an event waits for others (OTEL_BLRP_SCHEDULE_DELAY, in ms).
+        span_delay: Seconds between exports of spans (OTEL_BSP_SCHEDULE_DELAY, in ms).
         flush_timeout: Seconds that the end of a process may wait for its telemetry (WAFERSCOPE_FLUSH_TIMEOUT).
+        exponential: Histograms have exponential buckets
+            (OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=base2_exponential_bucket_histogram).
+        exemplars: Metrics point to traces (not with OTEL_METRICS_EXEMPLAR_FILTER=always_off).
+        flush_after_job: The process may be frozen once its job is done, as on AWS Lambda (AWS_LAMBDA_FUNCTION_NAME).
     """
 
     site: str | None
     service: str | None
     version: str | None
     endpoint: str | None
+    strict: bool
+    export_logs: int | None
+    gc_pauses: bool
     disabled: bool
     heartbeat_interval: float
     metric_interval: float
+    linger: float
+    span_delay: float
     flush_timeout: float
+    exponential: bool
+    exemplars: bool
+    flush_after_job: bool
 
 
 def load(
-    site: str | None = None, service: str | None = None, version: str | None = None, endpoint: str | None = None
+    *,
+    site: str | None = None,
+    service: str | None = None,
+    version: str | None = None,
+    endpoint: str | None = None,
+    strict: bool | None = None,
+    export_logs: str | int | None = None,
+    gc_pauses: bool | None = None,
 ) -> Settings:
     """Read the environment for what no argument gives.
 
@@ -44,24 +69,66 @@ def load(
         service: See `Settings`.
         version: See `Settings`.
         endpoint: See `Settings`.
+        strict: See `Settings`.
+        export_logs: See `Settings`; a level of `logging`, by its name or number.
+        gc_pauses: See `Settings`.
 
     Returns:
-        The settings; an unreadable number is told in the log and replaced by its default.
+        The settings; what can't be read is told in the log and replaced by its default.
     """
+    strict = _flag("WAFERSCOPE_STRICT") if strict is None else bool(strict)
+    arguments.be_strict(strict)
+    aggregation = _text("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION").lower()
     return Settings(
-        site=site or os.environ.get("WAFERSCOPE_SITE") or None,
-        service=service,
-        version=version,
-        endpoint=endpoint,
-        disabled=os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true",
+        site=arguments.identifier("site", site) or os.environ.get("WAFERSCOPE_SITE") or None,
+        service=arguments.identifier("service", service),
+        version=arguments.identifier("version", version),
+        endpoint=arguments.identifier("endpoint", endpoint),
+        strict=strict,
+        export_logs=_level(export_logs if export_logs is not None else _text("WAFERSCOPE_EXPORT_LOGS") or None),
+        gc_pauses=_flag("WAFERSCOPE_GC_PAUSES") if gc_pauses is None else bool(gc_pauses),
+        disabled=_flag("OTEL_SDK_DISABLED"),
         heartbeat_interval=_positive("WAFERSCOPE_HEARTBEAT_INTERVAL", 10.0),
         metric_interval=_positive("OTEL_METRIC_EXPORT_INTERVAL", 15_000.0) / 1000,
+        linger=_positive("OTEL_BLRP_SCHEDULE_DELAY", 200.0) / 1000,
+        span_delay=_positive("OTEL_BSP_SCHEDULE_DELAY", 1000.0) / 1000,
         flush_timeout=_positive("WAFERSCOPE_FLUSH_TIMEOUT", 3.0),
+        exponential=aggregation == "base2_exponential_bucket_histogram",
+        exemplars=_text("OTEL_METRICS_EXEMPLAR_FILTER").lower() != "always_off",
+        flush_after_job=bool(_text("AWS_LAMBDA_FUNCTION_NAME")),
     )
 
 
+def whole(variable: str, default: int) -> int:
+    """Read a positive whole number.
+
+    Args:
+        variable: Of the environment.
+        default: Stands for what is unset or can't be read.
+    """
+    return max(int(_positive(variable, default)), 1)
+
+
+def _text(variable: str) -> str:
+    return os.environ.get(variable, "").strip()
+
+
+def _flag(variable: str) -> bool:
+    return _text(variable).lower() == "true"
+
+
+def _level(given: str | int | None) -> int | None:
+    if given is None or (isinstance(given, int) and not isinstance(given, bool)):
+        return given
+    level = logging.getLevelName(str(given).upper())
+    if isinstance(level, int):
+        return level
+    arguments.misuse("%r is no level of logging; no logs are exported", given)
+    return None
+
+
 def _positive(variable: str, default: float) -> float:
-    text = os.environ.get(variable, "").strip()
+    text = _text(variable)
     if not text:
         return default
     try:

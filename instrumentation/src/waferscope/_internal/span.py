@@ -1,28 +1,32 @@
-"""Spans of jobs and steps: started, made current, ended, each call in its boundary."""
+"""Spans of jobs and steps: started, ended, linked, each call in its boundary."""
 
 from __future__ import annotations
 
-from contextvars import Token
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from opentelemetry import context as otel_context
 from opentelemetry import trace
+from opentelemetry.trace import Link, SpanContext, TraceFlags
 
 from waferscope._internal import guard
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
-    from waferscope._internal.identity import AttributeValue
+    from waferscope._internal.arguments import AttributeValue
     from waferscope._internal.outcome import Outcome
+
+_PARTS = 4  # of a traceparent (W3C Trace Context, "traceparent Header")
 
 
 def start(
     tracer: trace.Tracer,
     name: str,
     attributes: dict[str, AttributeValue],
-    start_ns: int | None,
-    context: Context | None = None,
+    start_ns: int,
+    context: Context,
+    *,
+    links: Sequence[Link] = (),
 ) -> trace.Span:
     """Start a span.
 
@@ -30,57 +34,64 @@ def start(
         tracer: Of the scope `waferscope`.
         name: Of the job or the step.
         attributes: Known at the start.
-        start_ns: Unix time in ns.
-        context: Holds the parent; None means the current one.
+        start_ns: Unix time in ns; 0 lets the SDK look at its own clock.
+        context: Holds the parent.
+        links: To other spans.
 
     Returns:
         The span; one that records nothing if it could not be started.
     """
     with guard.SPAN:
         return tracer.start_span(
-            name, context, attributes=attributes, start_time=start_ns, record_exception=False,
+            name, context, attributes=attributes, links=links, start_time=start_ns or None, record_exception=False,
             set_status_on_exception=False,
         )  # fmt: skip
     return trace.INVALID_SPAN
 
 
-def end(span: trace.Span, how: Outcome, error: BaseException | None, start_ns: int | None, elapsed_ns: int) -> None:
+def end(span: trace.Span, how: Outcome, error: BaseException | None, start_ns: int, elapsed_ns: int) -> None:
     """End a span.
 
     Args:
         span: What `start` gave.
         how: A failure sets the status ERROR and records the exception.
         error: The exception behind it.
-        start_ns: Unix time in ns of the start.
+        start_ns: Unix time in ns of the start; 0 where it is not known.
         elapsed_ns: Since then by the monotonic clock: a step of the wall clock does not change the duration.
     """
-    end_ns = None if start_ns is None else start_ns + elapsed_ns
+    end_ns = start_ns + elapsed_ns if start_ns else None
     if how.error_type is not None:
         with guard.SPAN:
-            span.set_status(trace.StatusCode.ERROR, f"{how.error_type}: {how.message}")
+            span.set_status(trace.StatusCode.ERROR, f"{how.error_type}: {how.message or how.reason}")
             if error is not None:
                 span.record_exception(error, timestamp=end_ns, escaped=True)
     with guard.SPAN:
         span.end(end_ns)
 
 
-def attach(span: trace.Span, context: Context | None = None) -> Token[Context] | None:
-    """Make a span current.
-
-    Args:
-        span: What `start` gave.
-        context: What else is current with it; None means what is current now.
-
-    Returns:
-        What `detach` needs.
-    """
-    with guard.CONTEXT:
-        return otel_context.attach(trace.set_span_in_context(span, context))
+def traceparent(span: trace.Span | None) -> str | None:
+    """Write where a span stands, as W3C Trace Context does; None for one that has no place."""
+    with guard.SPAN:
+        context = span.get_span_context() if span is not None else None
+        if context is not None and context.is_valid:
+            return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & 0xFF:02x}"
     return None
 
 
-def detach(token: Token[Context] | None) -> None:
-    """Make current again what was so before."""
-    if token is not None:
-        with guard.CONTEXT:
-            otel_context.detach(token)
+def context_of(other: Any) -> SpanContext | None:
+    """Find the span that a link points to.
+
+    Args:
+        other: A job that has begun, or a traceparent.
+
+    Returns:
+        Its context; None for what is neither.
+    """
+    with guard.SPAN:
+        parts = str(getattr(other, "traceparent", other)).split("-")
+        if len(parts) == _PARTS:
+            found = SpanContext(
+                int(parts[1], 16), int(parts[2], 16), is_remote=True, trace_flags=TraceFlags(int(parts[3], 16))
+            )
+            return found if found.is_valid else None
+    return None

@@ -3,82 +3,101 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from time import perf_counter_ns, time_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from waferscope import semconv
-from waferscope._internal import guard, outcome, span
-from waferscope._internal.decorator import Observed
+from waferscope._internal import arguments, clock, context, guard, outcome, span
+from waferscope._internal.observed import Observed
 
 if TYPE_CHECKING:
-    from contextvars import Token
+    from collections.abc import Callable, Mapping
 
-    from opentelemetry.context import Context
     from opentelemetry.trace import Span
 
-    from waferscope._internal.identity import AttributeValue
+    from waferscope._internal.arguments import AttributeValue
     from waferscope._internal.job import Job
+    from waferscope._internal.run import Run
 
 
 class Step(Observed):
-    """One run of a step; made by `Job.step`.
+    """One run of a step; made by `waferscope.step` and `Job.step`.
 
     Attributes:
         name: Of low cardinality: it becomes a metric label.
         index: Number of the step in its job, from 0; -1 while it has not begun.
     """
 
-    __slots__ = ("_attributes", "_began", "_job", "_pid", "_span", "_start_ns", "_token", "index", "name")
+    __slots__ = ("_attributes", "_began", "_find", "_pid", "_run", "_span", "_start_ns", "index", "name")
 
-    def __init__(self, job: Job, name: str, attributes: Mapping[str, AttributeValue]) -> None:
-        self._job = job
+    def __init__(self, find: Callable[[], Job], name: str, attributes: Mapping[str, AttributeValue]) -> None:
+        super().__init__()
+        self._find = find
         self._attributes = attributes
+        self._run: Run | None = None
         self._span: Span | None = None
-        self._token: Token[Context] | None = None
-        self._start_ns: int | None = None
-        self._began = 0
+        self._start_ns = self._began = 0
         self.name = name
         self.index = -1
 
-    def again(self) -> Step:
-        """Make a step of the same name, not yet begun."""
-        return Step(self._job, self.name, self._attributes)
+    @classmethod
+    def of(cls, find: Callable[[], Job], name: str, attributes: Mapping[str, Any]) -> Step:
+        """Make a step.
+
+        Args:
+            find: Tells its job once it begins.
+            name: Of low cardinality.
+            attributes: The author's own.
+        """
+        checked: Mapping[str, AttributeValue] = {}
+        with guard.ARGUMENTS:
+            name = arguments.identifier("the name of a step", name) or "unknown"
+            checked = arguments.attributes(attributes) if attributes else attributes
+        return cls(find, name, checked)
+
+    def again(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Step:
+        """See `Observed.again`."""
+        del args, kwargs
+        return Step(self._find, self.name, self._attributes)
 
     def begin(self) -> None:
         """Start the span and make it current."""
-        job = self._job
-        runtime = job.runtime()
-        if runtime is None:
-            return
-        with guard.CLOCK:
-            self._start_ns = time_ns()
-            self._began = perf_counter_ns()
-        self._pid = os.getpid()
-        self.index = job.enter_step(self)
-        attributes = {
-            **self._attributes,
-            **job.on_steps,
-            semconv.WAFER_STEP_NAME: self.name,
-            semconv.WAFER_STEP_INDEX: self.index,
-        }
-        context = job.context_here()
-        self._span = span.start(runtime.tracer, self.name, attributes, self._start_ns, context)
-        self._token = span.attach(self._span, context)
+        with guard.STEP:
+            job = self._find()
+            run = job.run()
+            if run is None or self._span is not None:
+                return
+            self._run = run
+            self._start_ns = clock.now()
+            self._began = clock.monotonic()
+            self._pid = os.getpid()
+            self.index = run.enter_step(self)
+            attributes = {
+                **self._attributes,
+                **run.on_steps,
+                semconv.WAFER_STEP_NAME: self.name,
+                semconv.WAFER_STEP_INDEX: self.index,
+            }
+            here = job.context_here(run)
+            self._span = span.start(run.runtime.tracer, self.name, attributes, self._start_ns, here)
+            with guard.CONTEXT:
+                self._token = context.attach(context.with_step(here, self, self._span))
 
     def finish(self, error: BaseException | None) -> None:
         """End the span and record the duration."""
         started, self._span = self._span, None
-        if started is None:
+        run = self._run
+        if started is None or run is None:
             return
-        span.detach(self._token)
-        if self._pid != os.getpid():
-            return  # the copy in a forked child: the parent ends it
-        how = outcome.of(error)
-        elapsed_ns = 0
-        with guard.CLOCK:
-            elapsed_ns = perf_counter_ns() - self._began
-        with guard.SPAN:
-            started.set_attribute(semconv.WAFER_STEP_RESULT, how.result)
-        span.end(started, how, error, self._start_ns, elapsed_ns)
-        self._job.leave_step(self, how, elapsed_ns / 1e9)
+        with guard.STEP:
+            with guard.CONTEXT:
+                context.detach(self._token)
+            if self._pid != os.getpid():
+                return  # the copy in a forked child: the parent ends it
+            how = outcome.of(error, self._declared)
+            elapsed_ns = clock.monotonic() - self._began
+            with guard.SPAN:
+                started.set_attribute(semconv.WAFER_STEP_RESULT, how.result)
+                if how.reason:
+                    started.set_attribute(semconv.WAFER_STEP_RESULT_REASON, how.reason)
+            span.end(started, how, error, self._start_ns, elapsed_ns)
+            run.leave_step(self, how, elapsed_ns / 1e9, started, self._start_ns + elapsed_ns)

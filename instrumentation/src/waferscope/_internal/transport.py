@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import netrc  # noqa: F401 - requests imports it at the first request: a fork amid that would lock it in the child for good
 from collections.abc import Callable
+from enum import Enum
 from http import HTTPStatus
 from time import monotonic
 from typing import Any
@@ -19,22 +20,30 @@ _TRANSIENT = {
 }
 
 
+class Failure(Enum):
+    """Why a batch did not arrive, and so what to do with it."""
+
+    PASSING = "no connection, or an answer that asks for another try: send it again as it is"
+    DIVISIBLE = "too large, or not even sent, since one of its records can't be encoded: send its parts"
+    REFUSED = "refused for good: drop it"
+
+
 class HurriedError(Exception):
     """No connection, and no time to try again: the process ends. No `requests` error, so the exporter gives up."""
 
 
 class Transport(HTTPAdapter):
-    """What a session sends with. Remembers whether a failure may pass; obeys a deadline once one is set.
+    """What a session sends with. Remembers how the last request failed; obeys a deadline once one is set.
 
     Attributes:
-        passing: The last request failed for a reason that may pass: no connection, or an answer that asks for another
-            try (OTLP specification, "OTLP/HTTP Response": 429, 502, 503, 504).
+        failure: Of the last request (OTLP specification, "OTLP/HTTP Response": 429, 502, 503, 504 ask for another
+            try); DIVISIBLE while there was none.
         deadline: By the monotonic clock; None while the process lives.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.passing = False
+        self.failure = Failure.DIVISIBLE
         self.deadline: float | None = None
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
@@ -43,12 +52,15 @@ class Transport(HTTPAdapter):
         Raises:
             HurriedError: The receiver can't be reached while the process ends.
         """
-        self.passing = self.deadline is None
+        self.failure = Failure.PASSING
         if self.deadline is None:
             response = super().send(request, *args, **kwargs)
         else:
             response = self._hurried(request, *args, **kwargs)
-        self.passing = response.status_code in _TRANSIENT
+        if response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            self.failure = Failure.DIVISIBLE
+        elif response.status_code not in _TRANSIENT:
+            self.failure = Failure.REFUSED
         return response
 
     def _hurried(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
@@ -69,9 +81,9 @@ class Route:
     def __init__(self, exporter: Any) -> None:
         self.exporter = exporter
 
-    def failure_passes(self) -> bool:
-        """Whether what failed since the last call may be sent again."""
-        return False
+    def failure(self) -> Failure:
+        """Tell why the last batch did not arrive."""
+        return Failure.REFUSED
 
     def hurry(self, deadline: float) -> None:
         """Send without second tries and no longer than `deadline` (monotonic clock, s)."""
@@ -94,10 +106,10 @@ class Line(Route):
         self._transport = Transport()
         super().__init__(self._connected())
 
-    def failure_passes(self) -> bool:
-        """Whether what failed since the last call may be sent again; False when no request was made at all."""
-        passing, self._transport.passing = self._transport.passing, False
-        return passing
+    def failure(self) -> Failure:
+        """Tell why the last batch did not arrive."""
+        failure, self._transport.failure = self._transport.failure, Failure.DIVISIBLE
+        return failure
 
     def hurry(self, deadline: float) -> None:
         """Send without second tries and no longer than `deadline` (monotonic clock, s)."""

@@ -1,94 +1,157 @@
-"""CPU time and memory of this process."""
+"""What this process and its children use: CPU time, memory, storage, context switches."""
 
 from __future__ import annotations
 
 import os
 import sys
 from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from waferscope._internal import guard
+from waferscope._internal.children import Children
 
 if sys.platform != "win32":
-    from resource import RUSAGE_SELF, getrusage
+    from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
 _PEAK_UNIT = 1 if sys.platform == "darwin" else 1024  # getrusage(2): ru_maxrss is in bytes on macOS, in KiB on Linux
+_BLOCK = 512 if sys.platform == "linux" else 0  # bytes of an in- or outblock; elsewhere they count operations
 _FRESH = 0.1  # s: a resident set read this recently is good enough; reading costs as much as half a span
 
 
 class Usage(NamedTuple):
-    """What the process has used so far.
+    """What a process and its children have used so far.
 
     Attributes:
         user: CPU time in user mode, s.
         system: CPU time in kernel mode, s.
-        peak: Highest resident set ever, bytes; 0 where the system does not tell.
+        read: Bytes read from storage.
+        written: Bytes written to storage.
+        voluntary: Context switches by waiting.
+        involuntary: Context switches by losing the CPU.
+        peak: Highest resident set of the process ever, bytes; 0 where the system does not tell.
     """
 
     user: float = 0.0
     system: float = 0.0
+    read: int = 0
+    written: int = 0
+    voluntary: int = 0
+    involuntary: int = 0
     peak: int = 0
 
-    def since(self, before: Usage, memory: int, sampled_peak: int) -> Consumption:
-        """Tell what was used between two readings.
 
-        Args:
-            before: The earlier reading.
-            memory: Resident set now, bytes.
-            sampled_peak: Highest resident set that was sampled in between, bytes.
+class Memory(NamedTuple):
+    """Resident sets, bytes.
 
-        Returns:
-            The peak is exact where the process's high-water mark rose in between, else the highest sample.
-        """
-        peak = self.peak if self.peak > before.peak else sampled_peak
-        return Consumption(self.user - before.user, self.system - before.system, memory, max(peak, memory))
+    Attributes:
+        own: Of the process.
+        children: Of its live children, added up; pages that they share count for each.
+    """
+
+    own: int = 0
+    children: int = 0
 
 
 class Consumption(NamedTuple):
-    """What the process has used while a job ran.
+    """What was used while a job ran; the first six as in `Usage`.
 
     Attributes:
-        cpu_user: s.
-        cpu_system: s.
-        memory: Resident set now, bytes.
-        memory_peak: Highest resident set during the job, bytes.
+        memory: Resident set of the process now, bytes.
+        children: Of its live children.
+        peak: Highest resident set of the process during the job, bytes.
     """
 
-    cpu_user: float
-    cpu_system: float
+    user: float
+    system: float
+    read: int
+    written: int
+    voluntary: int
+    involuntary: int
     memory: int
-    memory_peak: int
+    children: int
+    peak: int
 
 
 NOTHING = Usage()
 
 
-def read() -> Usage:
-    """Read the process's CPU time and high-water mark: one system call, about 1 µs."""
-    with guard.USAGE:
-        if sys.platform == "win32":
-            times = os.times()
-            return Usage(times.user, times.system)
-        used = getrusage(RUSAGE_SELF)
-        return Usage(used.ru_utime, used.ru_stime, used.ru_maxrss * _PEAK_UNIT)
-    return NOTHING
+class Probe(Protocol):
+    """Whatever can tell what a job uses."""
+
+    def usage(self) -> Usage:
+        """Tell what has been used so far."""
+
+    def memory(self) -> Memory:
+        """Tell the resident sets now."""
 
 
-class Memory:
-    """The resident set of this process, read anew at most every 0.1 s."""
+def between(before: Usage, after: Usage, memory: Memory, sampled_peak: int) -> Consumption:
+    """Tell what was used between two readings.
+
+    Args:
+        before: The earlier reading.
+        after: The later one.
+        memory: Resident sets at its time.
+        sampled_peak: Highest resident set that was sampled in between, bytes.
+
+    Returns:
+        The peak is exact where the process's high-water mark rose in between, else the highest sample.
+    """
+    user, system, read, written, voluntary, involuntary, high = after
+    peak = high if high > before.peak else sampled_peak
+    return Consumption(
+        max(user - before.user, 0.0),  # a child that has ended may be in no account for a moment
+        max(system - before.system, 0.0),
+        read - before.read,
+        written - before.written,
+        voluntary - before.voluntary,
+        involuntary - before.involuntary,
+        memory.own,
+        memory.children,
+        max(peak, memory.own),
+    )
+
+
+class Process:
+    """This process with its children. Reading costs some µs; children that live are looked at every 0.1 s at most."""
 
     def __init__(self) -> None:
         import psutil  # noqa: PLC0415 - slow to import: only processes that run a job pay for it
 
         self._process = psutil.Process()
+        self._children = Children(self._process)
         self._read_at = 0.0
-        self._value = 0
+        self._memory = Memory()
 
-    def current(self) -> int:
-        """Give the resident set in bytes; 0 when it never could be read."""
+    def usage(self) -> Usage:
+        """Tell what the process, its ended and its live children have used: three system calls where none lives."""
         with guard.USAGE:
-            now = monotonic()
-            if now - self._read_at > _FRESH:
-                self._value = self._process.memory_info().rss
-                self._read_at = now
-        return self._value
+            self._refresh()
+            live = self._children.cpu
+            if sys.platform == "win32":
+                times = os.times()
+                return Usage(times.user + live.user, times.system + live.system)
+            own, ended = getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN)
+            return Usage(
+                own.ru_utime + ended.ru_utime + live.user,
+                own.ru_stime + ended.ru_stime + live.system,
+                (own.ru_inblock + ended.ru_inblock) * _BLOCK,
+                (own.ru_oublock + ended.ru_oublock) * _BLOCK,
+                own.ru_nvcsw + ended.ru_nvcsw,
+                own.ru_nivcsw + ended.ru_nivcsw,
+                own.ru_maxrss * _PEAK_UNIT,
+            )
+        return NOTHING
+
+    def memory(self) -> Memory:
+        """Tell the resident sets; zeros when they never could be read."""
+        with guard.USAGE:
+            self._refresh()
+        return self._memory
+
+    def _refresh(self) -> None:
+        now = monotonic()
+        if now - self._read_at > _FRESH:
+            self._read_at = now
+            self._children.look()
+            self._memory = Memory(self._process.memory_info().rss, self._children.memory)

@@ -1,0 +1,78 @@
+"""Functions that run in the context in which they were handed over: in other threads, and in other processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from opentelemetry import propagate
+
+from waferscope._internal import context, guard
+from waferscope._internal.job import Job
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
+    from waferscope._internal.spec import Spec
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Carried(Generic[P, R]):
+    """A function with the context that it shall run in; made by `carry`. Can be pickled where the function can."""
+
+    def __init__(self, function: Callable[P, R], here: Context | None) -> None:
+        update_wrapper(self, function)
+        self._function = function
+        self._context = here
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function in its context."""
+        token = None
+        with guard.CONTEXT:
+            if self._context is not None:
+                token = context.attach(self._context)
+        try:
+            return self._function(*args, **kwargs)
+        finally:
+            with guard.CONTEXT:
+                context.detach(token)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Give what can cross to another process: the W3C headers, and what steps must know of the job."""
+        headers: dict[str, str] = {}
+        spec = None
+        with guard.CONTEXT:
+            if self._context is not None:
+                propagate.inject(headers, self._context)
+                job = context.job_of(self._context)
+                spec = job.carried() if job is not None else None
+        return _arrive, (self._function, headers, spec)
+
+
+def carry(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function run in the current job, wherever it is called.
+
+    `threading.Thread(target=carry(fit))`, `pool.submit(carry(fit), wafer)`, `Pool.map(carry(fit), wafers)`: threads
+    and spawned processes begin in no job otherwise. Steps that it makes stand under the job; its jobs are subjobs.
+
+    Args:
+        function: Of the caller; for another process one that can be pickled.
+
+    Returns:
+        A function of the same signature.
+    """
+    with guard.CONTEXT:
+        return Carried(function, context.current())
+    return function
+
+
+def _arrive(function: Callable[..., Any], headers: Mapping[str, str], spec: Spec | None) -> Callable[..., Any]:
+    here = None
+    with guard.CONTEXT:
+        here = propagate.extract(headers, context.EMPTY)
+        if spec is not None:
+            here = Job.elsewhere(spec, here)
+    return Carried(function, here)

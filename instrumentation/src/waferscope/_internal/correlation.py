@@ -1,0 +1,46 @@
+"""The job's ids on every record of the standard `logging`, for formatters and handlers to use."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from opentelemetry import trace
+
+from waferscope._internal import context, guard
+
+
+class _Installed:
+    done = False
+
+
+def install() -> None:
+    """Let records carry `wafer_job_id`, `wafer_job_name`, `wafer_trace_id` and `wafer_span_id`, empty outside of jobs.
+
+    The factory that was set before still makes the records. Handlers see the attributes; no line changes unless its
+    format names them.
+    """
+    if _Installed.done:
+        return
+    _Installed.done = True
+    below = logging.getLogRecordFactory()
+
+    def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = below(*args, **kwargs)
+        _stamp(record)
+        return record
+
+    logging.setLogRecordFactory(factory)
+
+
+def _stamp(record: logging.LogRecord) -> None:
+    record.wafer_job_id = record.wafer_job_name = record.wafer_trace_id = record.wafer_span_id = ""
+    with guard.LOG:
+        here = context.current()
+        job = context.job_of(here)
+        if job is None:
+            return
+        record.wafer_job_id, record.wafer_job_name = job.id, job.name
+        span = trace.get_current_span(here).get_span_context()
+        if span.is_valid:
+            record.wafer_trace_id, record.wafer_span_id = f"{span.trace_id:032x}", f"{span.span_id:016x}"

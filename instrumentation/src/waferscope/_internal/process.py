@@ -1,0 +1,174 @@
+"""The pipeline of this process: made by `configure` or the first job, renewed in forked children, flushed at exit."""
+
+from __future__ import annotations
+
+import atexit
+import concurrent.futures.thread  # noqa: F401 - its fork hooks must be registered before ours may wait for an import of it
+import os
+import sys
+import threading
+
+from waferscope._internal import arguments, correlation, guard, ids
+from waferscope._internal.runtime import Runtime
+from waferscope._internal.settings import Settings, load
+from waferscope._internal.termination import Termination
+
+_FORK_PATIENCE = 30.0  # s
+
+
+class _Process:
+    """What there is once per process. `runtime` is None in a disabled wrapper, or when it could not be made."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.configured = False
+        self.runtime: Runtime | None = None
+        self.retired: list[Runtime] = []  # replaced ones whose jobs still run
+        self.termination = Termination(self.close)
+        self._held = False
+
+    def configure(self, settings: Settings) -> None:
+        """Make the pipeline, in the place of one made before; jobs that run keep theirs to their end."""
+        with self.lock:
+            before = self.runtime
+            self._make(settings)
+        if before is not None:
+            before.flush(before.settings.flush_timeout)
+            self.retired = [runtime for runtime in (*self.retired, before) if runtime.active]
+
+    def ensure(self) -> None:
+        """Make the pipeline from the environment unless it is made."""
+        with self.lock:
+            if not self.configured:
+                self._make(load())
+
+    def replace(self, runtime: Runtime | None) -> Runtime | None:
+        """Put another pipeline in place, for a test; give the one before."""
+        with self.lock:
+            before, self.runtime, self.configured = self.runtime, runtime, True
+        return before
+
+    def runtimes(self) -> list[Runtime]:
+        """Give all pipelines that may still have something to send."""
+        return [*self.retired, *((self.runtime,) if self.runtime is not None else ())]
+
+    def close(self) -> None:
+        """End what still runs and send what there is, in bounded time."""
+        for runtime in self.runtimes():
+            with guard.FLUSH:
+                runtime.close("SIGTERM" if self.termination.received else "the process ended")
+
+    def exit(self) -> None:
+        """Do the last things of a process."""
+        with guard.FLUSH:
+            self.termination.join()
+            self.close()
+
+    def before_fork(self) -> None:
+        """Let a pipeline that is being made be finished: the child would inherit its half-done imports, locked."""
+        with guard.FORK:
+            self._held = self.lock.acquire(timeout=_FORK_PATIENCE)
+        with guard.FORK:
+            self.termination.pause()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on as before."""
+        with guard.FORK:
+            self.termination.go_on()
+        with guard.FORK:
+            if self._held:
+                self.lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Make the copy fit for use."""
+        with guard.FORK:
+            self.lock = threading.RLock()
+            ids.reseed()
+            for boundary in guard.BOUNDARIES:
+                boundary.reset()
+            self.termination.renew()
+            for runtime in self.runtimes():
+                runtime.renew()
+
+    def start(self, runtime: Runtime) -> None:
+        """Start a pipeline's threads in this process and see to the process's end."""
+        with guard.CONFIGURE:
+            if runtime.start():
+                _at_end_of_process()
+                self.termination.watch()
+
+    def _make(self, settings: Settings) -> None:
+        self.runtime = None
+        arguments.be_strict(settings.strict)
+        with guard.CONFIGURE:
+            correlation.install()
+            if not settings.disabled:
+                self.runtime = Runtime(settings)
+        self.configured = True
+
+
+_process = _Process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_process.before_fork,
+        after_in_parent=_process.after_fork_in_parent,
+        after_in_child=_process.after_fork_in_child,
+    )
+
+
+def configure(settings: Settings) -> None:
+    """Make this process's pipeline; a later call replaces it."""
+    _process.configure(settings)
+
+
+def current() -> Runtime | None:
+    """Give this process's pipeline, ready for use; made from the environment if nothing configured it.
+
+    Returns:
+        None when the wrapper is disabled.
+    """
+    runtime = _process.runtime
+    if runtime is None:
+        if _process.configured:
+            return None
+        _process.ensure()
+        runtime = _process.runtime
+    if runtime is not None and not runtime.started:
+        _process.start(runtime)
+    return runtime
+
+
+def start(runtime: Runtime) -> None:
+    """Make a pipeline ready for use in this process, which may be a forked child of the one that made it."""
+    _process.start(runtime)
+
+
+def replace(runtime: Runtime | None) -> Runtime | None:
+    """Put another pipeline in place, for a test; give the one before."""
+    return _process.replace(runtime)
+
+
+def flush(timeout: float) -> bool:
+    """Send what this process has recorded.
+
+    Args:
+        timeout: Seconds to wait at most.
+
+    Returns:
+        Whether all of it was handed over in time.
+    """
+    return all([runtime.flush(timeout) for runtime in _process.runtimes() if runtime.started])  # noqa: C419 - all of them
+
+
+def _exit() -> None:
+    _process.exit()
+
+
+def _at_end_of_process() -> None:
+    """Flush when this process ends; multiprocessing's forked children leave by `os._exit`, past `atexit`."""
+    atexit.unregister(_exit)  # inherited over a fork
+    atexit.register(_exit)
+    if "multiprocessing.util" in sys.modules and sys.modules["multiprocessing"].parent_process() is not None:
+        from multiprocessing.util import Finalize  # noqa: PLC0415 - loaded already, by the host
+
+        Finalize(None, _exit, exitpriority=100)

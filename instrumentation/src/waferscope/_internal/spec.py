@@ -1,0 +1,150 @@
+"""What the author says of a job before it runs: its name, what it works on, which attempt it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from waferscope import semconv
+from waferscope._internal import arguments, guard
+from waferscope._internal.arguments import AttributeValue
+
+_ON_METRICS = (semconv.WAFER_EQUIPMENT_ID, semconv.WAFER_RECIPE_ID)
+_CARRIED = (semconv.WAFER_LOT_ID, semconv.WAFER_EQUIPMENT_ID)
+
+_PLAIN = {str, int, float}  # types that are quickly seen to be no functions
+
+Given = Any  # a value, or with a decorator a function from the call's arguments to it
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A job as its author described it.
+
+    Attributes:
+        name: `wafer.job.name`, of low cardinality: it becomes a metric label.
+        attributes: On every event and on the job's span, without the job's id, attempt and parent.
+        on_metrics: Attributes of metrics: never ids of jobs, lots, carriers or substrates.
+        carried: What goes along to subjobs and to other processes.
+        id: `wafer.job.id`; None makes a fresh one for each run.
+        attempt: Number of the attempt at this id, from 1.
+        queued_ns: When the job was asked for, Unix time in ns.
+        links: Jobs, or their traceparents, that this one has to do with.
+    """
+
+    name: str
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+    on_metrics: tuple[tuple[str, str], ...] = ()
+    carried: Mapping[str, str] = field(default_factory=dict)
+    id: str | None = None
+    attempt: int = 1
+    queued_ns: int | None = None
+    links: tuple[Any, ...] = ()
+
+    def inherit(self, carried: Mapping[str, Any]) -> Spec:
+        """Take over the lot and the equipment of the job around it, where it names none.
+
+        Args:
+            carried: The baggage that it begins in.
+        """
+        missing = {key: str(carried[key]) for key in _CARRIED if key in carried and key not in self.attributes}
+        if not missing:
+            return self
+        equipment = missing.get(semconv.WAFER_EQUIPMENT_ID)
+        more = ((semconv.WAFER_EQUIPMENT_ID, equipment),) if equipment is not None else ()
+        return replace(self, attributes={**missing, **self.attributes}, on_metrics=(*self.on_metrics, *more))
+
+
+UNKNOWN = Spec("unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The arguments of `waferscope.job`, as they were given.
+
+    Attributes:
+        name: See `Spec`.
+        known: What the registry names, by its attribute.
+        own: The author's own attributes.
+        id: See `Spec`.
+        attempt: See `Spec`.
+        queued_at: A datetime or Unix seconds.
+        links: See `Spec`.
+    """
+
+    name: str
+    known: Mapping[str, Given]
+    own: Mapping[str, Given]
+    id: Given
+    attempt: Given
+    queued_at: Given
+    links: Given
+
+    def is_dynamic(self) -> bool:
+        """Whether some value is told by the arguments of a decorated function's call."""
+        for given in (*self.known.values(), *self.own.values(), self.id, self.attempt, self.queued_at):
+            if given is not None and type(given) not in _PLAIN and callable(given):
+                return True
+        return False
+
+    def called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+        """Ask the functions among the values.
+
+        Args:
+            args: Of the call.
+            kwargs: Of the call.
+        """
+
+        def value(given: Given) -> Any:
+            if not callable(given):
+                return given
+            with guard.ARGUMENTS:
+                return given(*args, **kwargs)
+            return None
+
+        return Arguments(
+            self.name,
+            {key: value(given) for key, given in self.known.items()},
+            {key: value(given) for key, given in self.own.items()},
+            value(self.id),
+            value(self.attempt),
+            value(self.queued_at),
+            self.links,
+        )
+
+    def check(self) -> Spec:
+        """Check them: what is wrong is corrected with a warning, or raises `UsageError` where the author wants it."""
+        name = arguments.identifier("the name of a job", self.name) or UNKNOWN.name
+        attributes = arguments.attributes(self.own) if self.own else {}
+        on_metrics = [(semconv.WAFER_JOB_NAME, name)]
+        carried = {}
+        for key, given in self.known.items():
+            if given is None:
+                continue
+            if key == semconv.WAFER_SUBSTRATE_SLOT:
+                attributes[key] = arguments.whole("slot", given, 1)
+            elif (value := arguments.identifier(key, given)) is not None:
+                attributes[key] = value
+                if key in _ON_METRICS:
+                    on_metrics.append((key, value))
+                if key in _CARRIED:
+                    carried[key] = value
+        attributes[semconv.WAFER_JOB_NAME] = name
+        return Spec(
+            name,
+            attributes,
+            tuple(on_metrics),
+            carried,
+            arguments.identifier("id", self.id),
+            1 if self.attempt is None else arguments.whole("attempt", self.attempt, 1),
+            arguments.instant("queued_at", self.queued_at),
+            _links(self.links),
+        )
+
+
+def _links(given: Any) -> tuple[Any, ...]:
+    if isinstance(given, list | tuple):
+        return tuple(given)
+    arguments.misuse("links are a list of jobs or traceparents, not %s; they are left out", type(given).__name__)
+    return ()
