@@ -16,11 +16,13 @@ from waferscope._internal.transport import Failure, Route
 _PAUSE = 5.0  # s between two tries while the receiver is away
 _delivering = threading.local()
 
+Count = Callable[[str, str, int], None]  # is told of records that were dropped: signal, reason, how many
+
 
 class Log:
     """What is told of deliveries in the host's log: once when the receiver is away, once when it is back."""
 
-    def __init__(self, count: Callable[[str, str, int], None]) -> None:
+    def __init__(self, count: Count) -> None:
         """Begin with a receiver that is there.
 
         Args:

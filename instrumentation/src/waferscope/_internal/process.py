@@ -45,7 +45,8 @@ class _Process:
     def replace(self, runtime: Runtime | None) -> Runtime | None:
         """Put another pipeline in place, for a test; give the one before."""
         with self.lock:
-            before, self.runtime, self.configured = self.runtime, runtime, True
+            before, self.runtime = self.runtime, runtime
+            self.configured = runtime is not None  # else the next job configures anew
         return before
 
     def runtimes(self) -> list[Runtime]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from functools import partial
-from importlib.metadata import version
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -17,12 +15,16 @@ from waferscope._internal.usage import Process
 from waferscope._internal.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opentelemetry.context import Context
     from opentelemetry.trace import Tracer
 
-    from waferscope._internal.delivery import Channel
+    from waferscope._internal.delivery import Channel, Count
     from waferscope._internal.records import Record
     from waferscope._internal.run import Run
+    from waferscope._internal.usage import Probe
+    from waferscope._internal.ways import Flush, Ways
 
 _SAMPLING = 1.0  # s between samples of memory
 
@@ -45,34 +47,32 @@ class Runtime:
         started: The threads run in this process.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        # The SDK and the exporters take a second to import: only processes that record something pay for it.
-        from opentelemetry.sdk.util.instrumentation import InstrumentationScope  # noqa: PLC0415
+    def __init__(self, settings: Settings, find: Callable[[Settings, Count, Flush], Ways] | None = None) -> None:
+        """Make a pipeline.
 
-        from waferscope._internal import environment, gc_pauses, gpu, log_export, points, providers, resource  # noqa: PLC0415
-        from waferscope._internal.delivery import Log  # noqa: PLC0415
+        Args:
+            settings: What configures it.
+            find: Finds the ways out; None looks for the host's SDK and sets up what it lacks.
+        """
+        # The SDK and the exporters take a second to import: only processes that record something pay for it.
+        from waferscope._internal import environment, gc_pauses, gpu, log_export, ways  # noqa: PLC0415
 
         self.settings = settings
-        described = resource.build(settings)
-        scope = InstrumentationScope("waferscope", version("waferscope"), semconv.SCHEMA_URL)
         self.meter = Meter(exponential=settings.exponential, exemplars=settings.exemplars)
-        log = Log(self._dropped)
-        self._traces = providers.traces(settings, described, scope, log, self.flush)
-        self._events = providers.events(settings, self._traces.resource, scope, log, self.flush)
-        self.service = str(self._traces.resource.attributes.get(semconv.SERVICE_NAME, ""))
-        to_sdk = partial(points.to_sdk, resource=resource.for_metrics(self._traces.resource), scope=scope)
-        self._metrics = providers.metrics(settings, to_sdk, log)
-        self.tracer: Tracer = self._traces.tracer
-        self.probe = Process()
+        self._ways = (find or ways.find)(settings, self._dropped, self.flush)
+        self.service = str(self._ways.traces.resource.attributes.get(semconv.SERVICE_NAME, ""))
+        self.tracer: Tracer = self._ways.traces.tracer
+        self.probe: Probe = Process()
         self.gc = gc_pauses.Pauses() if settings.gc_pauses else None
         self.gpu = gpu.find()
         self.inherited: Context = environment.inherited()
         self.lock = threading.Lock()
         self.active: dict[int, Run] = {}
         self.lots = Lots()
-        self._channels: tuple[Channel, ...] = (*self._traces.channels, *self._events.channels, *self._metrics)
+        self._records = (*self._ways.events.channels, *self._ways.traces.channels)
+        self._channels: tuple[Channel, ...] = (*self._records, *self._ways.metrics)
         self._heartbeats = Worker(
-            "waferscope-heartbeat", min(_SAMPLING, settings.heartbeat_interval), self._beat, self._nothing
+            "waferscope-heartbeat", min(_SAMPLING, settings.heartbeat_interval), self._tick, self._nothing
         )
         tick = min(settings.span_delay, settings.metric_interval)
         self._exports = Worker("waferscope-export", tick, self._export, self._export_all, settings.linger)
@@ -106,7 +106,7 @@ class Runtime:
             record: What to tell.
             wake: Tell it soon: something has begun or ended.
         """
-        for channel in self._events.channels:
+        for channel in self._ways.events.channels:
             channel.put(record)
         if wake:
             self._exports.wake()
@@ -122,6 +122,14 @@ class Runtime:
         """
         done = self._exports.ask()
         return done.wait(max(timeout, 0.0)) and not self._waiting()
+
+    def beat(self) -> None:
+        """Let every active job tell that it still runs."""
+        memory, used = self.probe.memory(), self.probe.usage()
+        for run in list(self.active.values()):
+            with guard.HEARTBEAT:
+                run.sample(memory)
+                run.beat(used)
 
     def close(self, reason: str) -> None:
         """End what still runs and send what there is, within the time that the settings allow.
@@ -155,22 +163,19 @@ class Runtime:
     def _waiting(self) -> int:
         return sum(channel.waits() for channel in self._channels)
 
-    def _beat(self) -> None:
-        runs = list(self.active.values())
-        if not runs:
+    def _tick(self) -> None:
+        if not self.active:
             return
-        due = monotonic() >= self._next_beat
-        memory, usage = self.probe.memory(), self.probe.usage() if due else None
-        for run in runs:
-            with guard.HEARTBEAT:
-                run.sample(memory)
-                if due:
-                    run.beat(usage)
-        if due:
+        if monotonic() >= self._next_beat:
+            self.beat()
             self._next_beat = monotonic() + self.settings.heartbeat_interval
+            return
+        memory = self.probe.memory()
+        for run in list(self.active.values()):
+            run.sample(memory)
 
     def _export(self) -> None:
-        for channel in (*self._events.channels, *self._traces.channels):
+        for channel in self._records:
             channel.send()
         self.meter.fold()
         if monotonic() >= self._next_metrics:
@@ -178,20 +183,20 @@ class Runtime:
             self._send_metrics()
 
     def _export_all(self) -> None:
-        for channel in (*self._events.channels, *self._traces.channels):
+        for channel in self._records:
             channel.send(hurry=True)
         self._send_metrics(hurry=True)
-        self._events.flush()
-        self._traces.flush()
+        self._ways.events.flush()
+        self._ways.traces.flush()
 
     def _send_metrics(self, *, hurry: bool = False) -> None:
         """Send what has waited; only then take what was recorded since: while the receiver is away, it adds up."""
-        if not all([channel.send(hurry=hurry) for channel in self._metrics]):  # noqa: C419 - each gets its try
+        if not all([channel.send(hurry=hurry) for channel in self._ways.metrics]):  # noqa: C419 - each gets its try
             return
         self._count_faults()
         delta = self.meter.take()
         if delta is not None:
-            for channel in self._metrics:
+            for channel in self._ways.metrics:
                 channel.put(delta)
                 channel.send(hurry=hurry)
 

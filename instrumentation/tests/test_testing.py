@@ -1,0 +1,87 @@
+"""What job authors assert in their own tests."""
+
+from __future__ import annotations
+
+import pytest
+
+import waferscope
+from waferscope._internal import process
+from waferscope.testing import Telemetry, capture
+
+
+def _fit(lot: str, telemetry: Telemetry) -> None:
+    with waferscope.job("overlay-fit", lot=lot, equipment="OVL-02") as job:
+        for wafer in job.track(range(3)):
+            with job.step("regress", wafer=wafer):
+                telemetry.clock.advance(2)
+        job.record("overlay.x", 1.5, "nm")
+        job.log("done", wafers=3)
+
+
+def test_a_job_is_seen_with_its_steps_and_times(wafer_telemetry: Telemetry) -> None:
+    _fit("LOT-4711", wafer_telemetry)
+    job = wafer_telemetry.job("overlay-fit")
+    assert (job.result, job.error_type, job.reason, job.progress) == ("success", None, None, (3, 3))
+    assert job.attributes["wafer.lot.id"] == "LOT-4711"
+    assert [(step.name, step.index, step.result, step.duration_s) for step in job.steps] == [
+        ("regress", index, "success", 2.0) for index in range(3)
+    ]
+    assert job.span is not None
+    assert job.span.end_time - job.span.start_time == 6e9
+    assert [event.name for event in job.events] == ["wafer.job.started", "wafer.job.ended"]
+    assert [(log.message, log.attributes["wafer.job.id"]) for log in wafer_telemetry.logs] == [("done", job.id)]
+
+
+def test_metrics_are_added_up(wafer_telemetry: Telemetry) -> None:
+    for _ in range(2):
+        _fit("LOT-4711", wafer_telemetry)
+        assert wafer_telemetry.metric("wafer.job.duration", wafer_job_result="success").max == 6.0
+    steps = wafer_telemetry.metric("wafer.step.duration", wafer_step_name="regress")
+    assert (steps.count, steps.sum, steps.unit) == (6, 12.0, "s")
+    assert wafer_telemetry.metric("overlay.x").unit == "nm"
+
+
+def test_ids_and_times_repeat() -> None:
+    def seen() -> list[object]:
+        with capture() as telemetry:
+            _fit("L", telemetry)
+            return [telemetry.events, [span.context for span in telemetry.spans]]
+
+    assert seen() == seen()
+
+
+def test_a_job_that_runs_beats_when_asked(wafer_telemetry: Telemetry) -> None:
+    with waferscope.job("overlay-fit") as job:
+        job.progress(1, 4)
+        wafer_telemetry.clock.advance(10)
+        wafer_telemetry.heartbeat()
+        seen = wafer_telemetry.job("overlay-fit")
+        assert (seen.result, seen.span, seen.progress) == (None, None, (1, 4))
+        assert seen.attributes["wafer.job.elapsed"] == 10.0
+
+
+def test_wrong_arguments_raise_at_the_call(wafer_telemetry: Telemetry) -> None:
+    with pytest.raises(waferscope.UsageError, match="attempt"):
+        waferscope.job("overlay-fit", attempt=0)
+    assert wafer_telemetry.events == []
+
+
+def test_what_is_missing_is_named(wafer_telemetry: Telemetry) -> None:
+    _fit("L", wafer_telemetry)
+    with pytest.raises(AssertionError, match="0 runs of the job 'overlay'.*jobs: overlay-fit"):
+        wafer_telemetry.job("overlay")
+    with pytest.raises(AssertionError, match=r"0 series of 'overlay\.y'.*metrics: overlay\.x, wafer\.job"):
+        wafer_telemetry.metric("overlay.y")
+
+
+def test_what_was_before_is_there_afterwards() -> None:
+    before = process.current()
+    with capture():
+        assert process.current() is not before
+    assert process.current() is before
+
+
+def test_clear_forgets(wafer_telemetry: Telemetry) -> None:
+    _fit("L", wafer_telemetry)
+    wafer_telemetry.clear()
+    assert (wafer_telemetry.events, wafer_telemetry.spans, wafer_telemetry.metrics) == ([], [], [])
