@@ -68,7 +68,7 @@ def test_wrong_arguments_raise_at_the_call(wafer_telemetry: Telemetry) -> None:
 
 def test_what_is_missing_is_named(wafer_telemetry: Telemetry) -> None:
     _fit("L", wafer_telemetry)
-    with pytest.raises(AssertionError, match="0 runs of the job 'overlay'.*jobs: overlay-fit"):
+    with pytest.raises(AssertionError, match=r"0 runs of the job 'overlay'.*jobs: overlay-fit"):
         wafer_telemetry.job("overlay")
     with pytest.raises(AssertionError, match=r"0 series of 'overlay\.y'.*metrics: overlay\.x, wafer\.job"):
         wafer_telemetry.metric("overlay.y")

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from waferscope import semconv
-from waferscope._internal import guard, process
+from waferscope._internal import arguments, guard, process
 from waferscope._internal.arguments import AttributeValue
 from waferscope._internal.current import current_job
 from waferscope._internal.job import Job
-from waferscope._internal.settings import load
+from waferscope._internal.settings import is_strict, load
 from waferscope._internal.spec import UNKNOWN, Arguments
 from waferscope._internal.step import Step
 
@@ -47,6 +47,7 @@ def configure(
         UsageError: An argument is wrong, and strictness is asked for.
     """
     with guard.CONFIGURE:
+        arguments.be_strict(is_strict(strict))
         process.configure(
             load(
                 site=site, service=service, version=version, endpoint=endpoint,

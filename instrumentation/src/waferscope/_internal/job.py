@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from waferscope._internal.arguments import AttributeValue
+    from waferscope._internal.runtime import Runtime
     from waferscope._internal.usage import Probe
 
 T = TypeVar("T")
@@ -155,7 +156,7 @@ class Job(Observed):
             self._begun = True
             if self._arguments is not None:  # functions among them, but no call to tell them: they are refused here
                 self._spec = self._arguments.check()
-            runtime = process.current()
+            runtime = self.pipeline()
             here = context.current()
             if runtime is None:
                 self._attach(context.with_job(here, self, None, {}))
@@ -178,6 +179,10 @@ class Job(Observed):
                 settings = run.runtime.settings
                 if settings.flush_after_job and not run.runtime.active:
                     run.runtime.flush(settings.flush_timeout)
+
+    def pipeline(self) -> Runtime | None:
+        """Give what shall tell of the job; None in a disabled wrapper."""
+        return process.current()
 
     def run(self) -> Run | None:
         """Give what is known of the job while it runs, ready for use in this process; None before it has begun."""

@@ -14,6 +14,7 @@ from waferscope._internal.settings import Settings, load
 from waferscope._internal.termination import Termination
 
 _FORK_PATIENCE = 30.0  # s
+_APPLICATIONS = 16  # of the predecessor's in one process, each with a pipeline of its own
 
 
 class _Process:
@@ -24,6 +25,7 @@ class _Process:
         self.configured = False
         self.runtime: Runtime | None = None
         self.retired: list[Runtime] = []  # replaced ones whose jobs still run
+        self.others: dict[tuple[str | None, ...], Runtime] = {}  # of the predecessor's further applications
         self.termination = Termination(self.close)
         self._held = False
 
@@ -49,9 +51,22 @@ class _Process:
             self.configured = runtime is not None  # else the next job configures anew
         return before
 
+    def of(self, settings: Settings) -> Runtime | None:
+        """Give the pipeline of the predecessor's application at a site: the first one is the process's own."""
+        with self.lock:
+            if not self.configured:
+                self._make(settings)
+            own = self.runtime
+            if own is None or (own.settings.site, own.service) == (settings.site, settings.service):
+                return own
+            key = settings.site, settings.service, settings.version
+            if key not in self.others and len(self.others) < _APPLICATIONS:
+                self.others[key] = Runtime(settings)
+            return self.others.get(key, own)
+
     def runtimes(self) -> list[Runtime]:
         """Give all pipelines that may still have something to send."""
-        return [*self.retired, *((self.runtime,) if self.runtime is not None else ())]
+        return [*self.retired, *self.others.values(), *((self.runtime,) if self.runtime is not None else ())]
 
     def close(self) -> None:
         """End what still runs and send what there is, in bounded time."""
@@ -134,6 +149,18 @@ def current() -> Runtime | None:
             return None
         _process.ensure()
         runtime = _process.runtime
+    if runtime is not None and not runtime.started:
+        _process.start(runtime)
+    return runtime
+
+
+def of(settings: Settings) -> Runtime | None:
+    """Give a pipeline for site and service, beside the process's own where that is another's; ready for use.
+
+    Args:
+        settings: Of an application of the predecessor's.
+    """
+    runtime = _process.of(settings)
     if runtime is not None and not runtime.started:
         _process.start(runtime)
     return runtime

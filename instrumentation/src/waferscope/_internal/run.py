@@ -87,7 +87,8 @@ class Run:
         self._used, self._peak = probe.usage(), probe.memory().own
         self._gc = runtime.gc.seconds if runtime.gc is not None else 0.0
         queue_s = None if spec.queued_ns is None else max(start_ns - spec.queued_ns, 0) / 1e9
-        self._said = report.on_events(spec, self.job_id, carried.get(semconv.WAFER_JOB_ID), queue_s)
+        parent_id = spec.parent_id or carried.get(semconv.WAFER_JOB_ID)
+        self._said = report.on_events(spec, self.job_id, parent_id, queue_s)
         self.span = span.start(runtime.tracer, spec.name, self._said, start_ns, here, links=self._links())
         with guard.CONTEXT:
             more = {**spec.carried, semconv.WAFER_JOB_ID: self.job_id}

@@ -76,15 +76,13 @@ def load(
     Returns:
         The settings; what can't be read is told in the log and replaced by its default.
     """
-    strict = _flag("WAFERSCOPE_STRICT") if strict is None else bool(strict)
-    arguments.be_strict(strict)
     aggregation = _text("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION").lower()
     return Settings(
         site=arguments.identifier("site", site) or os.environ.get("WAFERSCOPE_SITE") or None,
         service=arguments.identifier("service", service),
         version=arguments.identifier("version", version),
         endpoint=arguments.identifier("endpoint", endpoint),
-        strict=strict,
+        strict=is_strict(strict),
         export_logs=_level(export_logs if export_logs is not None else _text("WAFERSCOPE_EXPORT_LOGS") or None),
         gc_pauses=_flag("WAFERSCOPE_GC_PAUSES") if gc_pauses is None else bool(gc_pauses),
         disabled=_flag("OTEL_SDK_DISABLED"),
@@ -97,6 +95,15 @@ def load(
         exemplars=_text("OTEL_METRICS_EXEMPLAR_FILTER").lower() != "always_off",
         flush_after_job=bool(_text("AWS_LAMBDA_FUNCTION_NAME")),
     )
+
+
+def is_strict(given: bool | None) -> bool:  # noqa: FBT001 - a setting's value, handed on
+    """Tell whether strictness is asked for.
+
+    Args:
+        given: By the author; None leaves it to the environment.
+    """
+    return _flag("WAFERSCOPE_STRICT") if given is None else bool(given)
 
 
 def whole(variable: str, default: int) -> int:

@@ -31,6 +31,7 @@ class Spec:
         attempt: Number of the attempt at this id, from 1.
         queued_ns: When the job was asked for, Unix time in ns.
         links: Jobs, or their traceparents, that this one has to do with.
+        parent_id: `wafer.job.parent.id`; None takes the job around it.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Spec:
     attempt: int = 1
     queued_ns: int | None = None
     links: tuple[Any, ...] = ()
+    parent_id: str | None = None
 
     def inherit(self, carried: Mapping[str, Any]) -> Spec:
         """Take over the lot and the equipment of the job around it, where it names none.
