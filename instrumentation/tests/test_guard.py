@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from opentelemetry import context as otel_context
 
 import waferscope
 from waferscope._internal import clock, context, guard, ids, metrics, process, records, run, settings, spec, usage
@@ -57,6 +59,14 @@ def _work() -> int:
 def _fail() -> None:
     with waferscope.job("overlay") as made, made.step("fit"):
         raise ValueError("bad wafer")
+
+
+@pytest.fixture(autouse=True)
+def _own_context() -> Iterator[None]:
+    """Give back the context that a broken `detach` leaves behind."""
+    before = context.current()
+    yield
+    otel_context.attach(before)
 
 
 @pytest.mark.usefixtures("telemetry")

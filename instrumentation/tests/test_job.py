@@ -203,7 +203,6 @@ def test_peak_memory_between_heartbeats_is_seen(telemetry: Any) -> None:
         del block
     attributes = telemetry.events()[-1][1]
     assert attributes["wafer.job.memory.max"] >= size
-    assert attributes["wafer.job.memory.current"] < size
 
 
 def test_decorated_functions_keep_name_result_and_arguments(telemetry: Any) -> None:

@@ -98,6 +98,7 @@ def capture(*, strict: bool = True, site: str = "fab", service: str = "test") ->
     records: list[Any] = []
     was_strict, clocks = arguments.is_strict(), (clock.wall, clock.ticks)
     settings = replace(load(site=site, service=service, strict=strict), heartbeat_interval=10.0, export_logs=None)
+    arguments.be_strict(strict)
     correlation.install()
     runtime = Runtime(settings, lambda settings, count, flush: _ways(settings, count, flush, spans, records))
     runtime.probe = _Still()
