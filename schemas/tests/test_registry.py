@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 import re
 from collections import Counter
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
@@ -26,10 +27,10 @@ RAW = [
 
 DOTTED = re.compile(r"wafer(\.[a-z][a-z0-9]*(_[a-z0-9]+)*)+")
 TYPES = {"string": str, "int": int, "double": float, "enum": str}
-UNITS = {"s", "By", r"{error}", r"{substrate}", r"{job}"}
+UNITS = {"s", "By", r"{error}", r"{substrate}", r"{job}", r"{record}", r"{fault}"}
 STABILITY = {"development", "alpha", "beta", "release_candidate", "stable"}
 LEVELS = {"required", "conditionally_required", "recommended", "opt_in"}
-NEVER_ON_METRICS = {"wafer.job.id", "wafer.job.parent.id", "wafer.lot.id", "wafer.carrier.id", "wafer.substrate.id"}
+NEVER_ON_METRICS = {attribute.id for attribute in ATTRIBUTES if "Never on metrics." in attribute.note}
 
 # The states that the SEMI standards name.
 STATES = {
@@ -44,6 +45,7 @@ STATES = {
     "wafer.job.status": "running stale lost unreachable succeeded failed canceled skipped",
     "wafer.job.result": "success failure cancellation skip",
     "wafer.step.result": "success failure cancellation skip",
+    "wafer.telemetry.signal": "spans events logs metrics",
 }
 
 
@@ -107,8 +109,8 @@ def test_every_reference_resolves_here_or_in_opentelemetry() -> None:
     known = set(REGISTRY.attributes)
     for module in pkgutil.iter_modules(opentelemetry.semconv.attributes.__path__, "opentelemetry.semconv.attributes."):
         known |= {value for value in vars(importlib.import_module(module.name)).values() if isinstance(value, str)}
-    # exception.*, error.type and service.* are stable there; host.* is still incubating, and this is all we use of it.
-    known.add("host.name")
+    # code.*, exception.*, error.type and service.* are stable there; this is all we use of what is still incubating.
+    known |= {"host.name", "process.exit.code"}
     references = {item["ref"] for group in RAW for item in group.get("attributes", ()) if "ref" in item}
     assert references - known == set()
 
@@ -125,6 +127,7 @@ def test_a_group_is_named_after_what_it_describes() -> None:
 
 
 def test_metrics_carry_no_ids_of_jobs_lots_carriers_or_substrates() -> None:
+    assert {f"wafer.{thing}.id" for thing in ("job", "job.parent", "lot", "carrier", "substrate")} <= NEVER_ON_METRICS
     for metric in REGISTRY.of("metric"):
         assert not {use.attribute for use in metric.uses} & NEVER_ON_METRICS, metric.name
 
@@ -162,6 +165,34 @@ def test_every_event_of_a_job_says_which_job_it_is_and_where_in_its_course() -> 
         (event,) = (event for event in REGISTRY.of("event") if event.name == f"wafer.job.{name}")
         required = {use.attribute for use in event.uses if use.level == "required"}
         assert {"wafer.job.id", "wafer.job.name", "wafer.job.attempt", "wafer.job.sequence"} <= required
+
+
+def test_all_that_a_signal_carries_is_known_with_its_type() -> None:
+    heartbeat = REGISTRY.signal("event", "wafer.job.heartbeat")
+    types = {use.attribute: REGISTRY.type_of(use.attribute) for use in heartbeat.uses}
+    assert (types["wafer.job.id"], types["wafer.job.elapsed"]) == ("string", "double")
+    assert REGISTRY.type_of("process.exit.code") == "int"
+    for item in (*REGISTRY.signals, *REGISTRY.groups):
+        assert {REGISTRY.type_of(use.attribute) for use in item.uses} <= set(TYPES), item.id
+
+
+def test_log_records_of_a_job_say_which_job_wrote_them_and_where() -> None:
+    uses = {use.attribute: use.level for use in REGISTRY.group("attributes.wafer.job.log").uses}
+    assert {name for name, level in uses.items() if level == "required"} == {"wafer.job.id", "wafer.job.name"}
+    assert {"code.file.path", "code.function.name", "code.line.number", "exception.stacktrace"} <= set(uses)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: REGISTRY.signal("event", "wafer.job.duration"),
+        lambda: REGISTRY.group("registry.wafer.job"),
+        lambda: REGISTRY.type_of("wafer.job.mood"),
+    ],
+)
+def test_what_the_registry_does_not_describe_is_an_error(ask: Callable[[], object]) -> None:
+    with pytest.raises(KeyError):
+        ask()
 
 
 def test_a_group_that_extends_an_unknown_one_is_refused() -> None:

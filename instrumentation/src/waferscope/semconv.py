@@ -26,6 +26,9 @@ WAFER_EQUIPMENT_ID: Final = "wafer.equipment.id"
 WAFER_EQUIPMENT_STATE: Final = "wafer.equipment.state"
 """State of the equipment by SEMI E10."""
 
+WAFER_EQUIPMENT_STATE_REASON: Final = "wafer.equipment.state_reason"
+"""Why the equipment entered its state, as its operator or controller says it."""
+
 WAFER_EQUIPMENT_EPT_STATE: Final = "wafer.equipment.ept_state"
 """State of the equipment or module in performance tracking by SEMI E116."""
 
@@ -56,6 +59,12 @@ WAFER_JOB_STATUS: Final = "wafer.job.status"
 WAFER_JOB_RESULT: Final = "wafer.job.result"
 """How a job ended."""
 
+WAFER_JOB_RESULT_REASON: Final = "wafer.job.result_reason"
+"""Why the job ended as it did, in the words of whoever declared it."""
+
+WAFER_JOB_QUEUE_TIME: Final = "wafer.job.queue.time"
+"""Seconds between the request for the job and its start."""
+
 WAFER_JOB_SEQUENCE: Final = "wafer.job.sequence"
 """Number of an event within its attempt, from 0 for `wafer.job.started`."""
 
@@ -83,6 +92,30 @@ WAFER_JOB_MEMORY_CURRENT: Final = "wafer.job.memory.current"
 WAFER_JOB_MEMORY_MAX: Final = "wafer.job.memory.max"
 """Largest resident set of the job's process during the job, in bytes."""
 
+WAFER_JOB_MEMORY_CHILDREN: Final = "wafer.job.memory.children"
+"""Resident sets of the process's children that can be seen, added up, in bytes."""
+
+WAFER_JOB_IO_READ: Final = "wafer.job.io.read"
+"""Bytes that were read from storage since the job's start."""
+
+WAFER_JOB_IO_WRITE: Final = "wafer.job.io.write"
+"""Bytes that were written to storage since the job's start."""
+
+WAFER_JOB_CONTEXT_SWITCHES_VOLUNTARY: Final = "wafer.job.context_switches.voluntary"
+"""Times since the job's start that a thread gave up its CPU to wait."""
+
+WAFER_JOB_CONTEXT_SWITCHES_INVOLUNTARY: Final = "wafer.job.context_switches.involuntary"
+"""Times since the job's start that a thread lost its CPU to another."""
+
+WAFER_JOB_GC_PAUSE: Final = "wafer.job.gc.pause"
+"""Seconds since the job's start that the garbage collector held up the process."""
+
+WAFER_JOB_GPU_MEMORY_CURRENT: Final = "wafer.job.gpu.memory.current"
+"""Memory of GPUs that the job's process holds, in bytes."""
+
+WAFER_JOB_GPU_MEMORY_MAX: Final = "wafer.job.gpu.memory.max"
+"""Most memory of GPUs that the job's process held during the job, in bytes."""
+
 WAFER_STEP_NAME: Final = "wafer.step.name"
 """Name of the step; one of few, fit for a metric's attribute."""
 
@@ -91,6 +124,9 @@ WAFER_STEP_INDEX: Final = "wafer.step.index"
 
 WAFER_STEP_RESULT: Final = "wafer.step.result"
 """How a step ended."""
+
+WAFER_STEP_RESULT_REASON: Final = "wafer.step.result_reason"
+"""Why the step ended as it did, in the words of whoever declared it."""
 
 WAFER_LOT_ID: Final = "wafer.lot.id"
 """Identifier of the lot."""
@@ -112,6 +148,15 @@ WAFER_SUBSTRATE_LOCATION_STATE: Final = "wafer.substrate.location_state"
 
 WAFER_SUBSTRATE_PROCESSING_STATE: Final = "wafer.substrate.processing_state"
 """What was done to the substrate, by SEMI E90."""
+
+WAFER_APP_ID: Final = "wafer.app.id"
+"""Identifier of the application that a job belongs to."""
+
+WAFER_JOB_KEY: Final = "wafer.job.key"
+"""Business key of the job."""
+
+WAFER_JOB_SUB_KEY: Final = "wafer.job.sub_key"
+"""Key of the subjob within its job."""
 
 WAFER_RECIPE_ID: Final = "wafer.recipe.id"
 """Identifier of the recipe; one of few, fit for a metric's attribute."""
@@ -137,11 +182,23 @@ WAFER_CONTROL_JOB_STATE: Final = "wafer.control_job.state"
 WAFER_SITE_ID: Final = "wafer.site.id"
 """Identifier of the site."""
 
+WAFER_TELEMETRY_SIGNAL: Final = "wafer.telemetry.signal"
+"""The kind of telemetry."""
+
+WAFER_TELEMETRY_BOUNDARY: Final = "wafer.telemetry.boundary"
+"""Where in the wrapper a fault was held back from the job; one of few."""
+
 # Attributes of OpenTelemetry's own registry that go with them
 
+CODE_FILE_PATH: Final = "code.file.path"
+CODE_FUNCTION_NAME: Final = "code.function.name"
+CODE_LINE_NUMBER: Final = "code.line.number"
 ERROR_TYPE: Final = "error.type"
 EXCEPTION_MESSAGE: Final = "exception.message"
+EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
+EXCEPTION_TYPE: Final = "exception.type"
 HOST_NAME: Final = "host.name"
+PROCESS_EXIT_CODE: Final = "process.exit.code"
 SERVICE_NAME: Final = "service.name"
 SERVICE_VERSION: Final = "service.version"
 
@@ -245,7 +302,7 @@ class StepResult:
     """The step did what it was asked to do."""
 
     FAILURE: Final = "failure"
-    """The step raised an error."""
+    """The step raised an error or declared its failure."""
 
     CANCELLATION: Final = "cancellation"
     """The step was told to stop."""
@@ -354,6 +411,22 @@ class ControlJobState:
     """Ended."""
 
 
+class TelemetrySignal:
+    """Values of `wafer.telemetry.signal`. The kind of telemetry."""
+
+    SPANS: Final = "spans"
+    """Spans of jobs and steps."""
+
+    EVENTS: Final = "events"
+    """Events of jobs, equipment, carriers and deployments."""
+
+    LOGS: Final = "logs"
+    """Log records."""
+
+    METRICS: Final = "metrics"
+    """Points of metrics."""
+
+
 # Events
 
 EVENT_WAFER_JOB_STARTED: Final = "wafer.job.started"
@@ -431,6 +504,20 @@ METRIC_WAFER_SUBSTRATE_PROCESSED: Final = Metric(
     instrument="counter",
     unit="{substrate}",
     brief="Substrates that jobs have dealt with.",
+)
+
+METRIC_WAFER_TELEMETRY_DROPPED: Final = Metric(
+    name="wafer.telemetry.dropped",
+    instrument="counter",
+    unit="{record}",
+    brief="Telemetry that a process could not deliver and gave up.",
+)
+
+METRIC_WAFER_TELEMETRY_FAULTS: Final = Metric(
+    name="wafer.telemetry.faults",
+    instrument="counter",
+    unit="{fault}",
+    brief="Faults inside the wrapper that were held back from the job.",
 )
 
 METRIC_WAFER_JOB_RUNS: Final = Metric(

@@ -31,6 +31,8 @@ def render_registry(registry: Registry) -> str:
     for kind, title in _TITLES:
         lines += ["", f"## {title}", ""]
         lines += "\n".join(block for signal in registry.of(kind) for block in _signal(signal, registry)).splitlines()
+    for group in registry.groups:
+        lines += ["", f"## {group.title}", "", group.brief, "", *_uses(group.uses, registry)]
     lines += ["", "## Attributes"]
     for namespace in registry.namespaces:
         lines += _namespace(namespace)
@@ -73,9 +75,13 @@ def _signal(signal: Signal, registry: Registry) -> Iterator[str]:
     if signal.kind == "metric":
         yield f"{signal.instrument.capitalize()}, unit `{signal.unit}`{_buckets(signal)}."
         yield ""
-    rows = ((f"`{use.attribute}`", _type(use, registry), _level(use)) for use in signal.uses)
-    yield from _table(("attribute", "type", "requirement"), rows)
+    yield from _uses(signal.uses, registry)
     yield ""
+
+
+def _uses(uses: Iterable[Use], registry: Registry) -> Iterator[str]:
+    rows = ((f"`{use.attribute}`", _type(use, registry), _level(use)) for use in uses)
+    return _table(("attribute", "type", "requirement"), rows)
 
 
 def _buckets(signal: Signal) -> str:

@@ -66,7 +66,7 @@ def _event(signal: Signal) -> str:
 
 
 def _foreign(registry: Registry) -> list[str]:
-    used = {use.attribute for signal in registry.signals for use in signal.uses}
+    used = {use.attribute for use in registry.uses}
     return sorted(used - registry.attributes.keys())
 
 

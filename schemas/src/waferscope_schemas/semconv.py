@@ -16,6 +16,9 @@ from waferscope_schemas.errors import RegistryError
 
 Kind = Literal["entity", "event", "metric", "span"]
 
+# Types of what we use of OpenTelemetry's registry, as far as they aren't strings: its YAML is not at hand.
+_FOREIGN_TYPES = {"code.line.number": "int", "process.exit.code": "int"}
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -60,6 +63,16 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Attributes that go together on telemetry that is no named signal: the log records of a job."""
+
+    id: str
+    title: str
+    brief: str
+    uses: tuple[Use, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """An entity, event, metric or span, with the attributes that it inherits included."""
 
@@ -82,6 +95,7 @@ class Registry:
     schema_url: str
     namespaces: tuple[Namespace, ...]
     signals: tuple[Signal, ...]
+    groups: tuple[Group, ...]
 
     @property
     def version(self) -> str:
@@ -93,9 +107,46 @@ class Registry:
         """All attributes that the registry defines, by their name."""
         return {attribute.id: attribute for space in self.namespaces for attribute in space.attributes}
 
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """All uses of attributes, on signals and in groups."""
+        signals = (use for signal in self.signals for use in signal.uses)
+        return (*signals, *(use for group in self.groups for use in group.uses))
+
     def of(self, kind: Kind) -> tuple[Signal, ...]:
         """Select the signals of one kind."""
         return tuple(signal for signal in self.signals if signal.kind == kind)
+
+    def signal(self, kind: Kind, name: str) -> Signal:
+        """Find a signal by its name.
+
+        Raises:
+            KeyError: The registry describes no such signal.
+        """
+        for signal in self.of(kind):
+            if signal.name == name:
+                return signal
+        raise KeyError(f"{kind} {name}")
+
+    def group(self, name: str) -> Group:
+        """Find a group of attributes by its id, for example ``attributes.wafer.job.log``.
+
+        Raises:
+            KeyError: The registry describes no such group.
+        """
+        return {group.id: group for group in self.groups}[name]
+
+    def type_of(self, name: str) -> str:
+        """Tell the type of an attribute, also of one of OpenTelemetry's that a signal or group refers to.
+
+        Raises:
+            KeyError: The registry neither defines nor refers to it.
+        """
+        if name in self.attributes:
+            return self.attributes[name].type
+        if any(use.attribute == name for use in self.uses):
+            return _FOREIGN_TYPES.get(name, "string")
+        raise KeyError(name)
 
 
 @cache
@@ -135,9 +186,19 @@ def parse(manifest: Mapping[str, Any], groups: list[dict[str, Any]]) -> Registry
     try:
         namespaces = tuple(_namespace(group) for group in groups if group["id"].startswith("registry."))
         signals = tuple(_signal(group, by_id) for group in groups if group["type"] != "attribute_group")
+        shared = tuple(_group(group, by_id) for group in groups if _stands_alone(group))
     except KeyError as error:
         raise RegistryError(f"a group lacks, or extends, {error}") from error
-    return Registry(manifest["schema_url"], namespaces, signals)
+    return Registry(manifest["schema_url"], namespaces, signals, shared)
+
+
+def _stands_alone(group: dict[str, Any]) -> bool:
+    # A group without a title only serves others that extend it.
+    return group["id"].startswith("attributes.") and "display_name" in group
+
+
+def _group(group: dict[str, Any], by_id: Mapping[str, dict[str, Any]]) -> Group:
+    return Group(group["id"], group["display_name"], group["brief"], _uses(group, by_id))
 
 
 def _namespace(group: dict[str, Any]) -> Namespace:
