@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import asyncpg
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.logs.v1 import logs_pb2
@@ -69,6 +70,22 @@ async def test_a_run_shows_what_its_events_said(writer: WriterUnderTest, conn: a
     assert await conn.fetchval("select count(*) from wafer.job_event") == 4
     assert await conn.fetchval("select count(*) from wafer.log_record") == 0
     assert await conn.fetchval("select status from wafer.jobs") == "failed"
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"wafer__job__result_reason": "no targets"}, "no targets"),
+        ({"wafer__job__result_reason": "no targets", "exception__message": "boom"}, "boom"),
+        ({}, None),
+    ],
+)
+async def test_a_run_that_raised_nothing_shows_the_reason_that_was_declared(
+    writer: WriterUnderTest, conn: asyncpg.Connection, said: dict[str, str], message: str | None
+) -> None:
+    await writer.send("logs", otlp.logs(otlp.job_event("ended", 1, wafer__job__result="skip", **said)))
+    (run,) = await runs(conn)
+    assert (run["error_message"], run["attributes"]) == (message, "{}")
 
 
 async def test_a_late_heartbeat_does_not_reopen_an_ended_run(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:
@@ -199,7 +216,7 @@ async def test_logs_of_any_body_are_stored(writer: WriterUnderTest, conn: asyncp
         )
         for i, body in enumerate(bodies)
     ]
-    only_observed = logs_pb2.LogRecord(observed_time_unix_nano=NOW + SECOND, event_name="wafer.deployment")
+    only_observed = logs_pb2.LogRecord(observed_time_unix_nano=NOW + SECOND, event_name="tool.serviced")
     await writer.send("logs", otlp.logs(*records, only_observed))
     rows = await conn.fetch("select * from wafer.log_record order by ts")
     stored = [json.loads(row["body"]) for row in rows[:-1]]
@@ -207,7 +224,7 @@ async def test_logs_of_any_body_are_stored(writer: WriterUnderTest, conn: asyncp
     assert json.loads(rows[3]["attributes"]) == {"k�": 3}
     assert (rows[-1]["body"], rows[-1]["event_name"], rows[-1]["ts"]) == (
         None,
-        "wafer.deployment",
+        "tool.serviced",
         rows[-1]["observed_at"],
     )
     assert (rows[0]["site"], rows[0]["service"], rows[0]["host"], rows[0]["severity"]) == (

@@ -13,7 +13,10 @@ from waferscope_schemas.database import connect
 from waferscope_schemas.feed import Feed, current_snapshot
 
 FEED = Feed("series", ("metric", "help"))
-FED_TABLES = ("series", "ingest_hour", "job_run", "step_run", "job_event")
+FED_TABLES = (
+    *("series", "ingest_hour", "job_run", "step_run", "job_event"),
+    *("equipment_state", "carrier_event", "deployment"),
+)
 
 INSERT = "insert into wafer.series (fingerprint, metric, labels, kind, help) values ($1, $2, '{}', 'gauge', '0')"
 UPDATE = "update wafer.series set help = $2, xid = pg_current_xact_id() where metric = $1"

@@ -34,6 +34,7 @@ async def test_the_reader_reads_every_view_and_no_table(database_url: str) -> No
     reader = await connect(as_reader(database_url))
     views = await names(reader, "v")
     assert {"jobs", "steps", "job_events", "spans", "logs", "metrics", "hosts"} <= set(views)
+    assert {"equipment_states", "carrier_visits", "deployments"} <= set(views)
     for view in views:
         await reader.fetch(f"select * from wafer.{view}")
     for table in await names(reader, "rp"):

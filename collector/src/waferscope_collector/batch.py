@@ -14,7 +14,7 @@ from waferscope_collector.decode.points import Histograms, Metric, Metrics, Numb
 from waferscope_collector.decode.records import Logs, Traces
 from waferscope_collector.identify import REFUSED, REFUSED_REASON, UNKNOWN, Missing, SeriesCache
 
-_NO_LOGS, _NO_TRACES = Logs((), ()), Traces((), ())
+_NO_LOGS, _NO_TRACES = Logs((), (), ()), Traces((), ())
 
 Signal = Literal["metrics", "logs", "traces"]
 
@@ -91,4 +91,4 @@ class Batch:
     def size(self) -> int:
         """How many points, records or spans can be stored."""
         points = 0 if self.points is None else sum(len(kind.ids) for kind in self.points.kinds)
-        return points + len(self.logs.records) + len(self.logs.events) + len(self.traces.spans)
+        return points + self.logs.size + len(self.traces.spans)

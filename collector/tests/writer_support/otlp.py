@@ -116,20 +116,25 @@ def traces(*of: trace_pb2.Span, resource: Mapping[str, Any] = RESOURCE) -> Expor
     )
 
 
-def job_event(name: str, sequence: int, time: int = NOW, job: str = "J1", **more: Any) -> logs_pb2.LogRecord:
-    """Build a job's event; keyword names hold double underscores for dots."""
+def event(name: str, time: int = NOW, **more: Any) -> logs_pb2.LogRecord:
+    """Build an event; keyword names hold double underscores for dots."""
     own = {key.replace("__", "."): item for key, item in more.items()}
-    known = {
-        "wafer.job.id": job,
-        "wafer.job.name": "overlay fit",
-        "wafer.job.attempt": 1,
-        "wafer.job.sequence": sequence,
-    }
     return logs_pb2.LogRecord(
         time_unix_nano=time,
         severity_number=9,
-        event_name=f"wafer.job.{name}",
+        event_name=name,
         trace_id=bytes(range(16)),
         span_id=bytes(range(8)),
-        attributes=attributes(known | own),
+        attributes=attributes(own),
     )
+
+
+def job_event(name: str, sequence: int, time: int = NOW, job: str = "J1", **more: Any) -> logs_pb2.LogRecord:
+    """Build a job's event; keyword names hold double underscores for dots."""
+    known = {
+        "wafer__job__id": job,
+        "wafer__job__name": "overlay fit",
+        "wafer__job__attempt": 1,
+        "wafer__job__sequence": sequence,
+    }
+    return event(f"wafer.job.{name}", time, **known | more)

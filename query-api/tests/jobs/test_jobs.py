@@ -76,7 +76,7 @@ async def test_an_item_has_the_predecessor_s_keys_and_ours(service: Service, ser
         name=name,
         lot="LOT-1",
         equipment="SCAN-1",
-        memory_peak_bytes=93_000_000,
+        memory_peak_bytes=93 << 20,
         progress_done=3.0,
         progress_total=4.0,
         trace_id=bytes(15) + b"\x01",
@@ -89,6 +89,28 @@ async def test_an_item_has_the_predecessor_s_keys_and_ours(service: Service, ser
     assert (item["mem_max_mb"], item["progress"], item["metadata"]) == (93.0, 0.75, {"layer": "M1"})
     assert (item["lot"], item["equipment"], item["duration_s"]) == ("LOT-1", "SCAN-1", 42.5)
     assert item["trace_id"] == "0" * 31 + "1"
+
+
+KEYS = {"wafer.app.id": "app-1", "wafer.job.key": "LOT-4711", "wafer.job.sub_key": "W07"}
+
+
+async def test_items_show_the_keys_that_the_predecessor_s_jobs_bring_and_metadata_does_not_repeat_them(
+    service: Service, served: Writer
+) -> None:
+    name = unique("keys")
+    parent = await ended(served, name=name, attributes=json.dumps({**KEYS, "layer": "M1", "big": 2**63 - 1}))
+    child = await ended(served, name=name, parent_job_id=parent, attributes=json.dumps({**KEYS, "layer": None}))
+    (job,) = listed(service, app_name=name)
+    assert (job["app_id"], job["job_key"], job["metadata"]) == ("app-1", "LOT-4711", {"layer": "M1", "big": 2**63 - 1})
+    subjob = next(item for item in listed(service, "subjobs") if item["subjob_id"] == child)
+    assert (subjob["app_id"], subjob["sub_key"], subjob["metadata"]) == ("app-1", "W07", {"layer": None})
+
+
+async def test_a_job_without_the_predecessor_s_keys_shows_them_as_null(service: Service, served: Writer) -> None:
+    name = unique("plain")
+    await ended(served, name=name)
+    (item,) = listed(service, app_name=name)
+    assert (item["app_id"], item["job_key"], item["metadata"]) == (None, None, {})
 
 
 async def test_runs_are_listed_newest_first_and_filtered(service: Service, served: Writer) -> None:

@@ -11,7 +11,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from waferscope_collector import identify
 from waferscope_collector.batch import Batch
-from waferscope_collector.commit import hosts, jobs, ledger, records, samples
+from waferscope_collector.commit import fab, hosts, jobs, ledger, records, samples
 from waferscope_collector.commit.faults import PASSING
 from waferscope_collector.decode.points import NANOS_PER_MS, Histograms, Numbers
 from waferscope_collector.decode.records import instant
@@ -84,6 +84,7 @@ async def store(conn: PoolConnectionProxy, batches: Sequence[Batch], host_interv
             await samples.store(conn, entries)
             await records.store(conn, entries)
             await jobs.store(conn, entries)
+            await fab.store(conn, entries)
             await hosts.store(conn, entries, host_interval)
     if entries:
         await _wake_readers(conn)

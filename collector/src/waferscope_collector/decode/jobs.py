@@ -44,6 +44,7 @@ def job_event(
         raise BadAttributeError(LONG_KEY)
     sequence = read.integer("wafer.job.sequence", most=MOST_SEQUENCE) or 0
     elapsed = min(max(read.number("wafer.job.elapsed") or 0.0, 0.0), _LONGEST)
+    raised, declared = read.text("exception.message"), read.text("wafer.job.result_reason")
     return JobEvent(
         site=source.site,
         job_id=job_id,
@@ -83,7 +84,7 @@ def job_event(
             memory_bytes=read.integer("wafer.job.memory.current", most=INT8_MAX),
             memory_peak_bytes=read.integer("wafer.job.memory.max", most=INT8_MAX),
             error_type=read.text("error.type"),
-            error_message=read.text("exception.message"),
+            error_message=raised or declared,
             trace_id=trace_id or None,
             span_id=span_id or None,
             attributes=json_text(own) if (own := read.rest()) else None,

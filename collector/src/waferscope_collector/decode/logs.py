@@ -1,12 +1,18 @@
-"""OTLP logs to log records and job events."""
+"""OTLP logs to log records, and to the events of jobs and of the fab among them."""
+
+from datetime import datetime
+from typing import TypedDict
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1 import logs_pb2 as otlp
 
 from waferscope_collector.decode.attributes import Plain, json_text, plain, plain_map, storable
-from waferscope_collector.decode.jobs import EVENTS, job_event
+from waferscope_collector.decode.fab import EVENTS as FAB_EVENTS
+from waferscope_collector.decode.fab import fab_event
+from waferscope_collector.decode.jobs import EVENTS as JOB_EVENTS
+from waferscope_collector.decode.jobs import job_event
 from waferscope_collector.decode.limits import Rejects
-from waferscope_collector.decode.records import JobEvent, LogRecord, Logs, instant
+from waferscope_collector.decode.records import FabEvent, JobEvent, LogRecord, Logs, instant
 from waferscope_collector.decode.resource import Origin, origin
 from waferscope_collector.decode.typed import BadAttributeError, Typed
 
@@ -28,6 +34,7 @@ def decode(request: ExportLogsServiceRequest, *, site: str, latest: int, rejects
     """
     records: list[LogRecord] = []
     events: list[JobEvent] = []
+    fab: list[FabEvent] = []
     for resource_logs in request.resource_logs:
         source = origin(resource_logs.resource.attributes, site)
         resource = json_text(plain_map(resource_logs.resource.attributes))
@@ -38,19 +45,30 @@ def decode(request: ExportLogsServiceRequest, *, site: str, latest: int, rejects
                     continue
                 attributes = plain_map(record.attributes)
                 try:
-                    if record.event_name in EVENTS:
-                        events.append(_event(record, attributes, source))
+                    if record.event_name in JOB_EVENTS:
+                        events.append(job_event(record.event_name, **_announced(record, attributes, source)))
+                    elif record.event_name in FAB_EVENTS:
+                        fab.append(fab_event(record.event_name, **_announced(record, attributes, source)))
                     else:
                         records.append(_record(record, attributes, source, resource, scope))
                 except BadAttributeError as error:
                     rejects.add(str(error))
-    return Logs(tuple(records), tuple(events))
+    return Logs(tuple(records), tuple(events), tuple(fab))
 
 
-def _event(record: otlp.LogRecord, attributes: dict[str, Plain], source: Origin) -> JobEvent:
+class _Announced(TypedDict):
+    at: datetime
+    attributes: dict[str, Plain]
+    source: Origin
+    trace_id: bytes
+    span_id: bytes
+
+
+def _announced(record: otlp.LogRecord, attributes: dict[str, Plain], source: Origin) -> _Announced:
+    """Return what every event is read from."""
     at = instant(record.time_unix_nano or record.observed_time_unix_nano)
     trace_id, span_id = _context(record)
-    return job_event(record.event_name, at=at, attributes=attributes, source=source, trace_id=trace_id, span_id=span_id)
+    return _Announced(at=at, attributes=attributes, source=source, trace_id=trace_id, span_id=span_id)
 
 
 def _record(

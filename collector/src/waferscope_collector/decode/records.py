@@ -151,11 +151,69 @@ class JobEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class EquipmentState:
+    """A row of equipment_state; field names are those of the table, the empty string stands for none."""
+
+    site: str
+    equipment: str
+    module: str  # empty: the whole equipment
+    at: datetime
+    state: str
+    reason: str
+    service: str
+    host: str
+    trace_id: bytes | None
+    span_id: bytes | None
+    attributes: str  # JSON: what else was said
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierEvent:
+    """A row of carrier_event; field names are those of the table, the empty string stands for none."""
+
+    site: str
+    carrier: str
+    equipment: str
+    at: datetime
+    event: str  # arrived, departed
+    load_port: str
+    lot: str
+    service: str
+    host: str
+    trace_id: bytes | None
+    span_id: bytes | None
+    attributes: str  # JSON: what else was said
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A row of deployment; field names are those of the table, the empty string stands for none."""
+
+    site: str
+    service: str
+    at: datetime
+    version: str
+    host: str
+    trace_id: bytes | None
+    span_id: bytes | None
+    attributes: str  # JSON: what else was said
+
+
+FabEvent = EquipmentState | CarrierEvent | Deployment
+
+
+@dataclass(frozen=True, slots=True)
 class Logs:
-    """All records of a request: ordinary ones, and events of jobs."""
+    """All records of a request: ordinary ones, events of jobs, and what equipment, carriers, deployments announce."""
 
     records: tuple[LogRecord, ...]
     events: tuple[JobEvent, ...]
+    fab: tuple[FabEvent, ...]
+
+    @property
+    def size(self) -> int:
+        """How many records there are."""
+        return len(self.records) + len(self.events) + len(self.fab)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """Job runs as JSON items: the predecessor's keys, then ours."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from asyncpg import Record as Row
 
-_BYTES_PER_MB = 1_000_000
+_BYTES_PER_MB = 1024 * 1024  # the predecessor's megabyte
 _OURS = (
     *("name", "attempt", "parent_job_id", "service", "host", "result"),
     *("lot", "carrier", "substrate", "equipment", "module", "recipe", "recipe_version", "operation"),
@@ -15,16 +15,23 @@ _OURS = (
     *("heartbeat_at", "heartbeat_interval", "heartbeat_age_s", "clock_offset"),
 )
 _ATTEMPT = "wafer.job.attempt"
+_APP_ID, _JOB_KEY, _SUB_KEY = (
+    "wafer.app.id",
+    "wafer.job.key",
+    "wafer.job.sub_key",
+)  # the predecessor's; few jobs have them
 
 
 def job_item(row: Row) -> dict[str, Any]:
     """Show a run as an item of `/v1/jobs`."""
+    attributes = _attributes(row)
     return {
         "job_id": row["job_id"],
-        "app_id": None,  # the predecessor's; telemetry knows no such id
+        "app_id": attributes.get(_APP_ID),
         "site_id": row["site"],
-        "job_key": None,
+        "job_key": attributes.get(_JOB_KEY),
         **_measured(row),
+        "metadata": _metadata(attributes),
         "app_name": row["service"] or row["name"],
         "app_version": row["version"],
         **_own(row),
@@ -33,13 +40,15 @@ def job_item(row: Row) -> dict[str, Any]:
 
 def subjob_item(row: Row) -> dict[str, Any]:
     """Show a nested run as an item of `/v1/subjobs`; `job_id` is its parent."""
+    attributes = _attributes(row)
     return {
         "subjob_id": row["job_id"],
         "job_id": row["parent_job_id"],
-        "app_id": None,
+        "app_id": attributes.get(_APP_ID),
         "site_id": row["site"],
-        "sub_key": None,
+        "sub_key": attributes.get(_SUB_KEY),
         **_measured(row),
+        "metadata": _metadata(attributes),
         **_own(row),
     }
 
@@ -54,9 +63,18 @@ def _measured(row: Row) -> dict[str, Any]:
         "cpu_user_s": row["cpu_user_s"],
         "cpu_system_s": row["cpu_system_s"],
         "mem_max_mb": None if peak is None else peak / _BYTES_PER_MB,
-        "metadata": _json(row["attributes"]),
         "inserted_at": row["inserted_at"],
     }
+
+
+def _attributes(row: Row) -> dict[str, msgspec.Raw]:
+    """Read what the author added, each value as the database wrote it."""
+    return msgspec.json.decode(row["attributes"], type=dict[str, msgspec.Raw])
+
+
+def _metadata(attributes: Mapping[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    """Leave out what an item shows by keys of its own."""
+    return {key: value for key, value in attributes.items() if key not in {_APP_ID, _JOB_KEY, _SUB_KEY}}
 
 
 def _own(row: Row) -> dict[str, Any]:
