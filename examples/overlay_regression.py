@@ -72,11 +72,19 @@ def regress(slots: range, seed: int, job: waferscope.Job) -> list[Fit]:
         model = design(marks())
     fits = []
     with job.step("fit"):
-        for slot in slots:
+        for slot in job.track(slots, unit="wafers"):
             fits.append(fit(slot, model, measure(slot, model, seed)))
-            job.processed(1)
-            job.progress(len(fits), len(slots))
+            told(fits[-1], job)
     return fits
+
+
+def told(found: Fit, job: waferscope.Job) -> None:
+    """Count the wafer, record its overlay, and write to the log what is out of limits."""
+    job.processed(1)
+    for name, value in zip(TERMS[:2], found.terms[:2], strict=True):
+        job.record(f"overlay.{name.lower()}", value, "nm")
+    if found.residual_nm > LIMIT_NM:
+        job.log(f"wafer {found.slot:02}: residual {found.residual_nm:.2f} nm, rework", level="warning")
 
 
 async def regress_async(slots: range, seed: int, job: waferscope.Job) -> list[Fit]:
@@ -88,7 +96,7 @@ async def regress_async(slots: range, seed: int, job: waferscope.Job) -> list[Fi
                 readings = await asyncio.to_thread(measure, slot, model, seed)
         with job.step("fit", slot=slot):
             result = await asyncio.to_thread(fit, slot, model, readings)
-        job.processed(1)
+        told(result, job)
         return result
 
     tool = asyncio.Semaphore(2)

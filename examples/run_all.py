@@ -62,7 +62,7 @@ def samples() -> list[Sample]:
         sample("failing_recipe.py", "--lot", "LOT-4712", "--recipe", "M1-TRIAL", expected=1),
         sample("failing_recipe.py", "--lot", "LOT-4713", "--recipe", "M1-PROD", "--target", "45"),
     ]
-    return [*defects, *overlay, *logs, *recipes]
+    return [*defects, *overlay, *logs, *recipes, sample("lot_journey.py")]
 
 
 def run(sample: Sample) -> Outcome:

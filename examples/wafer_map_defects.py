@@ -72,10 +72,10 @@ def analyse(slots: range, seed: int, job: waferscope.Job) -> dict[int, list[Clus
         maps = {slot: inspect(slot, seed) for slot in slots}
     labelled = {}
     with job.step("cluster"):
-        for done, (slot, defects) in enumerate(maps.items(), start=1):
-            labelled[slot] = cluster(defects)
+        for slot in job.track(maps, unit="wafers"):
+            labelled[slot] = cluster(maps[slot])
             job.processed(1)
-            job.progress(done, len(maps))
+            job.record("defects.per_wafer", len(maps[slot]), "{defect}")
     with job.step("classify"):
         return {
             slot: [classify(maps[slot][labels == label]) for label in np.unique(labels[labels >= 0])]

@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from opentelemetry import trace
 from opentelemetry._logs import set_logger_provider
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from support.otlp import Receiver, receiving
 
 import waferscope
 from waferscope._internal import guard, process
 from waferscope._internal.metrics import State
-
-MESSAGES = {
-    "/v1/traces": ExportTraceServiceRequest,
-    "/v1/logs": ExportLogsServiceRequest,
-    "/v1/metrics": ExportMetricsServiceRequest,
-}
 
 
 def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
@@ -49,11 +38,6 @@ def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
 @pytest.fixture(name="until")
 def _until() -> Callable[..., Any]:
     return until
-
-
-def plain(attributes: Any) -> dict[str, Any]:
-    """Turn protobuf attributes into a dict."""
-    return {item.key: getattr(item.value, item.value.WhichOneof("value")) for item in attributes}
 
 
 class Memory:
@@ -116,82 +100,11 @@ def telemetry(_host_sdk: Memory, monkeypatch: pytest.MonkeyPatch) -> Memory:
     return _host_sdk
 
 
-@dataclass
-class Receiver:
-    """A loopback OTLP/HTTP receiver; answers with `status`, after `delay` seconds."""
-
-    url: str
-    bodies: list[tuple[str, bytes]]
-    status: int = 200
-    delay: float = 0.0
-
-    def messages(self, path: str) -> list[Any]:
-        return [MESSAGES[path].FromString(body) for where, body in list(self.bodies) if where == path]
-
-    def events(self) -> list[tuple[str, dict[str, Any]]]:
-        return [
-            (record.event_name, plain(record.attributes))
-            for message in self.messages("/v1/logs")
-            for resource in message.resource_logs
-            for scope in resource.scope_logs
-            for record in scope.log_records
-        ]
-
-    def spans(self) -> list[Any]:
-        return [
-            span
-            for message in self.messages("/v1/traces")
-            for resource in message.resource_spans
-            for scope in resource.scope_spans
-            for span in scope.spans
-        ]
-
-    def points(self, metric: str) -> list[Any]:
-        return [
-            point
-            for message in self.messages("/v1/metrics")
-            for resource in message.resource_metrics
-            for scope in resource.scope_metrics
-            for item in scope.metrics
-            if item.name == metric
-            for point in getattr(item, item.WhichOneof("data")).data_points
-        ]
-
-    def resources(self, path: str) -> list[dict[str, Any]]:
-        field = {"/v1/traces": "resource_spans", "/v1/logs": "resource_logs", "/v1/metrics": "resource_metrics"}[path]
-        return [plain(item.resource.attributes) for message in self.messages(path) for item in getattr(message, field)]
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """A running receiver."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            time.sleep(found.delay)
-            if self.headers.get("content-encoding") == "gzip":
-                body = gzip.decompress(body)
-            if found.status == 200:
-                found.bodies.append((self.path, body))
-            self.send_response(found.status)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    found = Receiver(f"http://127.0.0.1:{server.server_port}", [])
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield found
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with receiving() as found:
+        yield found
 
 
 Start = Callable[..., "subprocess.Popen[str]"]

@@ -69,7 +69,7 @@ def test_a_step_is_a_span_under_its_job(telemetry: Any) -> None:
     measure, fit, whole = telemetry.spans()
     assert [measure.attributes["wafer.step.index"], fit.attributes["wafer.step.index"]] == [0, 1]
     assert dict(fit.attributes) == {
-        "slot": 7,
+        "wafer.substrate.slot": 7,
         "wafer.job.id": job.id,
         "wafer.job.name": "overlay",
         "wafer.job.attempt": 3,

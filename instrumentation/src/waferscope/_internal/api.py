@@ -130,7 +130,7 @@ def step(name: str, /, **attributes: AttributeValue) -> Step:
 
     Args:
         name: Of low cardinality ("fit", not "fit wafer 7"): it becomes a metric label.
-        **attributes: What else its span shall carry.
+        **attributes: What else its span shall carry; `slot=7`, `substrate=…` and so on are those of a job.
 
     Returns:
         The step; it begins when it is entered.

@@ -59,7 +59,7 @@ class Job(Observed):
 
         Args:
             name: Of low cardinality ("fit", not "fit wafer 7"): it becomes a metric label.
-            **attributes: What else its span shall carry.
+            **attributes: What else its span shall carry; `slot=7`, `substrate=…` and so on are those of a job.
 
         Returns:
             The step; it begins when it is entered.

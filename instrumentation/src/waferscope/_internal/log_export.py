@@ -7,7 +7,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from waferscope import semconv
-from waferscope._internal import arguments, context, guard, severity
+from waferscope._internal import arguments, context, guard, process, severity
 from waferscope._internal.delivery import is_delivering
 from waferscope._internal.records import Record
 
@@ -20,43 +20,52 @@ _PLAIN = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskN
 _STAMPED = {"wafer_job_id", "wafer_job_name", "wafer_trace_id", "wafer_span_id"}
 
 
-class ExportHandler(logging.Handler):
-    """Hands records to the pipeline, with their job and trace; not those about the pipeline itself."""
+class _Export:
+    """What is exported: nothing until somebody asks for it."""
 
-    def __init__(self, level: int, runtime: Runtime) -> None:
-        super().__init__(level)
-        self._runtime = runtime
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """See `logging.Handler.emit`."""
-        if is_delivering() or record.name.split(".", 1)[0] in _OWN:
-            return
-        with guard.LOG:
-            here = context.current()
-            self._runtime.emit(
-                Record(
-                    None,
-                    here,
-                    _attributes(record, here),
-                    severity=severity.of(record.levelno),
-                    body=arguments.text(record.getMessage()),
-                    time=int(record.created * 1e9),
-                )
-            )
+    level: int | None = None
+    runtime: Runtime | None = None
+    installed = False
 
 
 def install(level: int | None, runtime: Runtime) -> None:
-    """Add the handler to the root logger, in the place of one added before.
+    """Export records from a level on, beside what the host's handlers do with them.
+
+    No handler is added: with one on the root logger, `basicConfig` would do nothing, and warnings would no longer
+    reach standard error by themselves. Loggers' levels and filters decide as before which records there are.
 
     Args:
         level: From which records are exported; None exports none.
         runtime: Sends them.
     """
-    root = logging.getLogger()
-    for handler in [item for item in root.handlers if isinstance(item, ExportHandler)]:
-        root.removeHandler(handler)
-    if level is not None:
-        root.addHandler(ExportHandler(level, runtime))
+    _Export.level, _Export.runtime = level, runtime
+    if level is None or _Export.installed:
+        return
+    _Export.installed = True
+    below = logging.Logger.callHandlers
+
+    def call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
+        _export(record)
+        below(logger, record)
+
+    logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign,assignment] # where every record comes by, once
+
+
+def _export(record: logging.LogRecord) -> None:
+    """Hand a record to the pipeline, with its job and trace; not one about the pipeline itself."""
+    level, runtime = _Export.level, _Export.runtime
+    if level is None or runtime is None or record.levelno < level or is_delivering():
+        return
+    if record.name.split(".", 1)[0] in _OWN:
+        return
+    with guard.LOG:
+        if not runtime.started:
+            process.start(runtime)
+        here = context.current()
+        body = arguments.text(record.getMessage())
+        said = _attributes(record, here)
+        time = int(record.created * 1e9)
+        runtime.emit(Record(None, here, said, severity=severity.of(record.levelno), body=body, time=time))
 
 
 def _attributes(record: logging.LogRecord, here: Any) -> dict[str, AttributeValue]:

@@ -56,7 +56,7 @@ class Observed:
         """Declare the failure of a block that raises nothing.
 
         Args:
-            reason: For people, `wafer.job.result.reason`.
+            reason: For people, `wafer.job.result_reason`.
             error_type: `error.type`, of low cardinality: it becomes a metric label.
         """
         with guard.ARGUMENTS:
@@ -67,7 +67,7 @@ class Observed:
         """Declare that there was nothing to do.
 
         Args:
-            reason: For people, `wafer.job.result.reason`.
+            reason: For people, `wafer.job.result_reason`.
         """
         with guard.ARGUMENTS:
             self._declared = Outcome(JobResult.SKIP, reason=arguments.text(reason))
@@ -76,7 +76,7 @@ class Observed:
         """Declare that the work was told to stop, where no exception says so.
 
         Args:
-            reason: For people, `wafer.job.result.reason`.
+            reason: For people, `wafer.job.result_reason`.
         """
         with guard.ARGUMENTS:
             self._declared = Outcome(JobResult.CANCELLATION, reason=arguments.text(reason))

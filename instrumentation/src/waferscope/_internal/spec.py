@@ -13,6 +13,17 @@ from waferscope._internal.arguments import AttributeValue
 _ON_METRICS = (semconv.WAFER_EQUIPMENT_ID, semconv.WAFER_RECIPE_ID)
 _CARRIED = (semconv.WAFER_LOT_ID, semconv.WAFER_EQUIPMENT_ID)
 
+KEYWORDS = {
+    "lot": semconv.WAFER_LOT_ID,
+    "carrier": semconv.WAFER_CARRIER_ID,
+    "substrate": semconv.WAFER_SUBSTRATE_ID,
+    "slot": semconv.WAFER_SUBSTRATE_SLOT,
+    "equipment": semconv.WAFER_EQUIPMENT_ID,
+    "module": semconv.WAFER_MODULE_ID,
+    "recipe": semconv.WAFER_RECIPE_ID,
+    "recipe_version": semconv.WAFER_RECIPE_VERSION,
+    "operation": semconv.WAFER_OPERATION_ID,
+}
 _PLAIN = {str, int, float}  # types that are quickly seen to be no functions
 
 Given = Any  # a value, or with a decorator a function from the call's arguments to it
@@ -122,16 +133,14 @@ class Arguments:
         on_metrics = [(semconv.WAFER_JOB_NAME, name)]
         carried = {}
         for key, given in self.known.items():
-            if given is None:
+            value = _known(key, given)
+            if value is None:
                 continue
-            if key == semconv.WAFER_SUBSTRATE_SLOT:
-                attributes[key] = arguments.whole("slot", given, 1)
-            elif (value := arguments.identifier(key, given)) is not None:
-                attributes[key] = value
-                if key in _ON_METRICS:
-                    on_metrics.append((key, value))
-                if key in _CARRIED:
-                    carried[key] = value
+            attributes[key] = value
+            if key in _ON_METRICS:
+                on_metrics.append((key, str(value)))
+            if key in _CARRIED:
+                carried[key] = str(value)
         attributes[semconv.WAFER_JOB_NAME] = name
         return Spec(
             name,
@@ -143,6 +152,24 @@ class Arguments:
             arguments.instant("queued_at", self.queued_at),
             _links(self.links),
         )
+
+
+def on_step(given: Mapping[str, Any]) -> dict[str, AttributeValue]:
+    """Check what the author says of a step.
+
+    Args:
+        given: By the keywords of a job, which stand for attributes of the registry, or by the author's own names.
+    """
+    known = {KEYWORDS[key]: _known(KEYWORDS[key], value) for key, value in given.items() if key in KEYWORDS}
+    own = arguments.attributes({key: value for key, value in given.items() if key not in KEYWORDS})
+    return {**own, **{key: value for key, value in known.items() if value is not None}}
+
+
+def _known(key: str, value: Any) -> str | int | None:
+    """Check a value that the registry defines."""
+    if key == semconv.WAFER_SUBSTRATE_SLOT:
+        return None if value is None else arguments.whole("slot", value, 1)
+    return arguments.identifier(key, value)
 
 
 def _links(given: Any) -> tuple[Any, ...]:

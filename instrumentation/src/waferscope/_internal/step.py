@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from waferscope import semconv
-from waferscope._internal import arguments, clock, context, guard, outcome, span
+from waferscope._internal import arguments, clock, context, guard, outcome, span, spec
 from waferscope._internal.observed import Observed
 
 if TYPE_CHECKING:
@@ -46,12 +46,12 @@ class Step(Observed):
         Args:
             find: Tells its job once it begins.
             name: Of low cardinality.
-            attributes: The author's own.
+            attributes: By the keywords of a job, or the author's own.
         """
         checked: Mapping[str, AttributeValue] = {}
         with guard.ARGUMENTS:
             name = arguments.identifier("the name of a step", name) or "unknown"
-            checked = arguments.attributes(attributes) if attributes else attributes
+            checked = spec.on_step(attributes) if attributes else attributes
         return cls(find, name, checked)
 
     def again(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Step:
@@ -97,6 +97,8 @@ class Step(Observed):
             elapsed_ns = clock.monotonic() - self._began
             with guard.SPAN:
                 started.set_attribute(semconv.WAFER_STEP_RESULT, how.result)
+                if how.error_type is not None:
+                    started.set_attribute(semconv.ERROR_TYPE, how.error_type)
                 if how.reason:
                     started.set_attribute(semconv.WAFER_STEP_RESULT_REASON, how.reason)
             span.end(started, how, error, self._start_ns, elapsed_ns)
