@@ -178,7 +178,8 @@ def test_all_that_a_signal_carries_is_known_with_its_type() -> None:
 
 def test_log_records_of_a_job_say_which_job_wrote_them_and_where() -> None:
     uses = {use.attribute: use.level for use in REGISTRY.group("attributes.wafer.job.log").uses}
-    assert {name for name, level in uses.items() if level == "required"} == {"wafer.job.id", "wafer.job.name", "wafer.job.attempt"}
+    required = {name for name, level in uses.items() if level == "required"}
+    assert required == {"wafer.job.id", "wafer.job.name", "wafer.job.attempt"}
     assert {"code.file.path", "code.function.name", "code.line.number", "exception.stacktrace"} <= set(uses)
 
 
