@@ -44,21 +44,26 @@ def on_steps(spec: Spec, job_id: str) -> Said:
     return {semconv.WAFER_JOB_ID: job_id, semconv.WAFER_JOB_NAME: spec.name, semconv.WAFER_JOB_ATTEMPT: spec.attempt}
 
 
-def on_consumption(consumed: Consumption) -> Said:
-    """Give what events and the job's span say of what it uses."""
-    user, system, read, written, voluntary, involuntary, memory, children, peak = consumed
+def on_heartbeats(consumed: Consumption) -> Said:
+    """Give what every event after the first, and the job's span, say of CPU and memory."""
     said: Said = {
-        semconv.WAFER_JOB_CPU_USER: user,
-        semconv.WAFER_JOB_CPU_SYSTEM: system,
-        semconv.WAFER_JOB_MEMORY_CURRENT: memory,
-        semconv.WAFER_JOB_MEMORY_MAX: peak,
-        semconv.WAFER_JOB_IO_READ: read,
-        semconv.WAFER_JOB_IO_WRITE: written,
-        semconv.WAFER_JOB_CONTEXT_SWITCHES_VOLUNTARY: voluntary,
-        semconv.WAFER_JOB_CONTEXT_SWITCHES_INVOLUNTARY: involuntary,
+        semconv.WAFER_JOB_CPU_USER: consumed.user,
+        semconv.WAFER_JOB_CPU_SYSTEM: consumed.system,
+        semconv.WAFER_JOB_MEMORY_CURRENT: consumed.memory,
+        semconv.WAFER_JOB_MEMORY_MAX: consumed.peak,
     }
-    if children:
-        said[semconv.WAFER_JOB_MEMORY_CHILDREN] = children
+    if consumed.children:
+        said[semconv.WAFER_JOB_MEMORY_CHILDREN] = consumed.children
+    return said
+
+
+def on_consumption(consumed: Consumption) -> Said:
+    """Give all that the ended event and the job's span say of what was used."""
+    said = on_heartbeats(consumed)
+    said[semconv.WAFER_JOB_IO_READ] = consumed.read
+    said[semconv.WAFER_JOB_IO_WRITE] = consumed.written
+    said[semconv.WAFER_JOB_CONTEXT_SWITCHES_VOLUNTARY] = consumed.voluntary
+    said[semconv.WAFER_JOB_CONTEXT_SWITCHES_INVOLUNTARY] = consumed.involuntary
     return said
 
 

@@ -156,7 +156,7 @@ class Run:
         with self.runtime.lock:
             if self._ended:
                 return
-            state = {**report.on_consumption(self._consumed(used)), **self._extras(), **self.more, **self._position()}
+            state = {**report.on_heartbeats(self._consumed(used)), **self._extras(), **self.more, **self._position()}
             waiting = self._beat
             if waiting is not None and not waiting.taken:
                 self._sequence -= 1  # the number of the one that it replaces: a gap would look like a loss
