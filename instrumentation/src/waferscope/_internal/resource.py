@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
 
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
@@ -11,7 +13,12 @@ from waferscope import semconv
 from waferscope._internal import guard
 from waferscope._internal.settings import Settings
 
-_PER_PROCESS = ("service.instance.id", "process.")
+_PER_PROCESS = ("service.instance.id", "process.", "faas.instance", "container.id", "aws.ecs.task.", "aws.log.stream")
+_PLATFORMS = {  # what tells of a platform of AWS, and its detector in the extra `aws`
+    "AWS_LAMBDA_FUNCTION_NAME": "aws_lambda",
+    "ECS_CONTAINER_METADATA_URI_V4": "aws_ecs",
+    "ECS_CONTAINER_METADATA_URI": "aws_ecs",
+}
 
 
 def build(settings: Settings) -> Resource:
@@ -21,15 +28,21 @@ def build(settings: Settings) -> Resource:
         settings: Site, service and version; OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME fill what they leave open.
 
     Returns:
-        The SDK's resource with host name and site, and the schema URL of the attributes.
+        The SDK's resource with host name and site, with the platform where it is AWS's and the extra is installed, and
+        the schema URL of the attributes.
     """
+    detected = Resource.get_empty()
+    for detector in _detectors():
+        with guard.CONFIGURE:
+            detected = detected.merge(detector.load()().detect())
     given = {
         semconv.WAFER_SITE_ID: settings.site,
         "service.name": settings.service,
         "service.version": settings.version,
         "host.name": _host_name(OTELResourceDetector().detect().attributes),
     }
-    return Resource.create({key: value for key, value in given.items() if value}, semconv.SCHEMA_URL)
+    own = Resource.create({key: value for key, value in given.items() if value}, semconv.SCHEMA_URL)
+    return Resource({**detected.attributes, **own.attributes}, semconv.SCHEMA_URL)
 
 
 def for_metrics(resource: Resource) -> Resource:
@@ -45,8 +58,15 @@ def for_metrics(resource: Resource) -> Resource:
     return Resource(shared, resource.schema_url)
 
 
+def _detectors() -> Iterator[EntryPoint]:
+    """Give the detectors for where this process runs, unless the environment names some itself: those the SDK asks."""
+    if "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS" not in os.environ:
+        for name in dict.fromkeys(name for variable, name in _PLATFORMS.items() if variable in os.environ):
+            yield from entry_points(group="opentelemetry_resource_detector", name=name)
+
+
 def _host_name(explicit: Mapping[str, object]) -> str | None:
-    if "host.name" in explicit:
+    if "host.name" in explicit or "AWS_LAMBDA_FUNCTION_NAME" in os.environ:  # a function has no host that stays
         return None
     with guard.CONFIGURE:
         return socket.gethostname()
