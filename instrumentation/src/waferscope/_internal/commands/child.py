@@ -93,6 +93,8 @@ def execute(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
     Raises:
         OSError: It can't be executed.
     """
+    if not command[0]:  # Python refuses it in another way
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     try:
         os.execvpe(command[0], list(command), dict(environment))  # noqa: S606 - what it is for
     except OSError as error:

@@ -7,6 +7,8 @@ import os
 from datetime import datetime
 from typing import Any
 
+from waferscope._internal import guard
+
 _TIMEOUT = 10.0  # s: the caller waits for one event
 
 
@@ -52,6 +54,7 @@ def _run(options: argparse.Namespace) -> int:
     api: Any = waferscope
     api.configure(site=options.site, service=service)
     api.deployment(options.version, service=service, at=options.at)
-    if not api.flush(_TIMEOUT):
+    delivered = api.flush(_TIMEOUT)
+    if not delivered or guard.EXPORT.failures:  # what the receiver refuses does not wait any more, either
         raise UndeliveredError(f"{what} was not delivered and is lost; see `waferscope doctor`, then send it again")
     return 0

@@ -10,6 +10,8 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from waferscope._internal import guard
+
 if TYPE_CHECKING:
     from waferscope._internal.commands.observation import Description
 
@@ -21,6 +23,7 @@ variables. The command may append lines to the file that WAFERSCOPE_PROGRESS nam
   fail REASON | skip REASON | cancel REASON
 """
 
+_BEGINNING = guard.Boundary("observing the command")
 _logger = logging.getLogger("waferscope")
 
 
@@ -59,15 +62,18 @@ def _run(options: argparse.Namespace) -> int:
     child = Child(command)
     farewell = Farewell()
 
-    from waferscope._internal.commands.observation import Observation  # noqa: PLC0415 - as above
+    observation = None
+    with _BEGINNING:
+        from waferscope._internal.commands.observation import Observation  # noqa: PLC0415 - as above
 
-    observation = Observation(_description(options, command[0]), child.pid)
-    error = child.execute(observation.begin())
+        observation = Observation(_description(options, command[0]), child.pid)
+    error = child.execute(observation.begin() if observation else {})
     ending = child.wait()
     if error is not None:
         ending = Ending.unexecuted(error)
         _logger.error("waferscope run: %s: %s", command[0], error.strerror)
-    observation.end(ending, child)
+    if observation:
+        observation.end(ending, child)
     return farewell.like(ending)
 
 
