@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from opentelemetry import propagate
-
-from waferscope._internal import context, guard
+from waferscope._internal import context, environment, guard
 from waferscope._internal.job import Job
 
 if TYPE_CHECKING:
@@ -46,7 +44,7 @@ class Carried(Generic[P, R]):
         spec = None
         with guard.CONTEXT:
             if self._context is not None:
-                propagate.inject(headers, self._context)
+                headers = environment.injected(self._context)
                 job = context.job_of(self._context)
                 spec = job.carried() if job is not None else None
         return _arrive, (self._function, headers, spec)
@@ -72,7 +70,7 @@ def carry(function: Callable[P, R]) -> Callable[P, R]:
 def _arrive(function: Callable[..., Any], headers: Mapping[str, str], spec: Spec | None) -> Callable[..., Any]:
     here = None
     with guard.CONTEXT:
-        here = propagate.extract(headers, context.EMPTY)
+        here = environment.extracted(headers)
         if spec is not None:
             here = Job.elsewhere(spec, here)
     return Carried(function, here)

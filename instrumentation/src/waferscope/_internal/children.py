@@ -40,7 +40,7 @@ class Children:
         user = system = 0.0
         memory = 0
         if _has_children():
-            for child in _descendants(self._process):
+            for child in descendants(self._process):
                 with suppress(Error):  # it ended in between
                     times = child.cpu_times()
                     user += times.user + getattr(times, "children_user", 0.0)
@@ -59,7 +59,12 @@ def _has_children() -> bool:
     return True
 
 
-def _descendants(process: psutil.Process) -> Iterator[psutil.Process]:
+def descendants(process: psutil.Process) -> Iterator[psutil.Process]:
+    """Find the live children of a process, and theirs.
+
+    Args:
+        process: Whose.
+    """
     from psutil import Error, Process  # noqa: PLC0415 - loaded already
 
     if sys.platform != "linux" or not Path(f"/proc/{process.pid}/task/{process.pid}/children").exists():

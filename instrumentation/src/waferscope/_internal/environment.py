@@ -1,10 +1,13 @@
-"""The context in a process's environment (OpenTelemetry, "Environment Variables as Context Propagation Carriers")."""
+"""The context in a process's environment (OpenTelemetry, "Environment Variables as Context Propagation Carriers").
+
+The propagators are asked for when they are needed: the environment may name some that do not exist.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
-from opentelemetry import propagate
 from opentelemetry.context import Context
 
 from waferscope._internal import context, guard
@@ -13,9 +16,11 @@ from waferscope._internal import context, guard
 def inherited() -> Context:
     """Read the context that this process was started with."""
     with guard.CONTEXT:
-        fields = propagate.get_global_textmap().fields
+        from opentelemetry.propagate import get_global_textmap  # noqa: PLC0415 - see above
+
+        fields = get_global_textmap().fields
         found = {field: os.environ[variable] for field in fields if (variable := _variable(field)) in os.environ}
-        return propagate.extract(found, Context()) if found else context.EMPTY
+        return extracted(found) if found else context.EMPTY
     return context.EMPTY
 
 
@@ -28,12 +33,30 @@ def environment() -> dict[str, str]:
     Returns:
         `os.environ` with TRACEPARENT, TRACESTATE and BAGGAGE, as far as there is something to say.
     """
-    variables = dict(os.environ)
+    return {**os.environ, **variables()}
+
+
+def variables() -> dict[str, str]:
+    """Give the current job's place as variables of an environment."""
     with guard.CONTEXT:
-        said: dict[str, str] = {}
-        propagate.inject(said)
-        variables.update({_variable(field): value for field, value in said.items()})
-    return variables
+        return {_variable(field): value for field, value in injected(context.current()).items()}
+    return {}
+
+
+def injected(here: Context) -> dict[str, str]:
+    """Write a context as headers, by the propagators that OTEL_PROPAGATORS names, else those of W3C."""
+    from opentelemetry import propagate  # noqa: PLC0415 - see above
+
+    headers: dict[str, str] = {}
+    propagate.inject(headers, here)
+    return headers
+
+
+def extracted(headers: Mapping[str, str]) -> Context:
+    """Read a context from headers."""
+    from opentelemetry import propagate  # noqa: PLC0415 - see above
+
+    return propagate.extract(headers, context.EMPTY)
 
 
 def _variable(field: str) -> str:

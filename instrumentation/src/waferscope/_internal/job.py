@@ -180,6 +180,14 @@ class Job(Observed):
                 if settings.flush_after_job and not run.runtime.active:
                     run.runtime.flush(settings.flush_timeout)
 
+    def measure(self, probe: Probe) -> None:
+        """Let something else than this process tell what the job uses, before it begins.
+
+        Args:
+            probe: Tells it.
+        """
+        self._probe = probe
+
     def pipeline(self) -> Runtime | None:
         """Give what shall tell of the job; None in a disabled wrapper."""
         return process.current()

@@ -59,6 +59,7 @@ class Runtime:
 
         self.settings = settings
         self.meter = Meter(exponential=settings.exponential, exemplars=settings.exemplars)
+        self._lost = 0
         self._ways = (find or ways.find)(settings, self._dropped, self.flush)
         self.service = str(self._ways.traces.resource.attributes.get(semconv.SERVICE_NAME, ""))
         self.tracer: Tracer = self._ways.traces.tracer
@@ -118,10 +119,11 @@ class Runtime:
             timeout: Seconds to wait at most.
 
         Returns:
-            Whether all of it was handed over in time.
+            Whether all of it was taken in time.
         """
+        lost = self._lost
         done = self._exports.ask()
-        return done.wait(max(timeout, 0.0)) and not self._waiting()
+        return done.wait(max(timeout, 0.0)) and not self._waiting() and self._lost == lost
 
     def beat(self) -> None:
         """Let every active job tell that it still runs."""
@@ -209,6 +211,7 @@ class Runtime:
                 self.meter.record(semconv.METRIC_WAFER_TELEMETRY_FAULTS, new, labels)
 
     def _dropped(self, signal: str, reason: str, count: int) -> None:
+        self._lost += count
         labels = ((semconv.WAFER_TELEMETRY_SIGNAL, signal), (semconv.ERROR_TYPE, reason))
         self.meter.record(semconv.METRIC_WAFER_TELEMETRY_DROPPED, count, labels)
 

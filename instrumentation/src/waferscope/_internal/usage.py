@@ -11,7 +11,7 @@ from waferscope._internal import guard
 from waferscope._internal.children import Children
 
 if sys.platform != "win32":
-    from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+    from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage, struct_rusage
 
 _PEAK_UNIT = 1 if sys.platform == "darwin" else 1024  # getrusage(2): ru_maxrss is in bytes on macOS, in KiB on Linux
 _BLOCK = 512 if sys.platform == "linux" else 0  # bytes of an in- or outblock; elsewhere they count operations
@@ -109,6 +109,23 @@ def between(before: Usage, after: Usage, memory: Memory, sampled_peak: int) -> C
         memory.own,
         memory.children,
         max(peak, memory.own),
+    )
+
+
+def of_rusage(used: struct_rusage) -> Usage:
+    """Read what the kernel kept of a process and of the children that it has waited for.
+
+    Args:
+        used: By getrusage(2) or wait4(2).
+    """
+    return Usage(
+        used.ru_utime,
+        used.ru_stime,
+        used.ru_inblock * _BLOCK,
+        used.ru_oublock * _BLOCK,
+        used.ru_nvcsw,
+        used.ru_nivcsw,
+        used.ru_maxrss * _PEAK_UNIT,
     )
 
 

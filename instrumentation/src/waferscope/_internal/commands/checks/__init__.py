@@ -1,0 +1,1 @@
+"""What `waferscope doctor` looks at, one module each."""
