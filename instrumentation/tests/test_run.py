@@ -294,3 +294,24 @@ def test_lines_that_mean_nothing_are_told_once(call: Call) -> None:
     assert done.returncode == 2
     told = [line for line in done.stderr.decode().splitlines() if "not understood" in line]
     assert told == ["WAFERSCOPE_PROGRESS: 3 line(s) were not understood, the first one: 'what'"]
+
+
+def test_the_job_uses_what_the_command_uses_and_tells_its_exit_code(call: Call, receiver: Any) -> None:
+    busy = "import time; block = b'x' * 200_000_000\nwhile time.process_time() < 0.4: pass\nraise SystemExit(3)"
+    assert call([*RUN, sys.executable, "-c", busy]).returncode == 3
+    said = ended(receiver)
+    assert said["wafer.job.cpu.user"] + said["wafer.job.cpu.system"] >= 0.4
+    assert said["wafer.job.memory.max"] >= 200_000_000
+    assert said["process.exit.code"] == 3
+    (span,) = [item for item in receiver.spans() if item.name == "wrapped"]
+    assert {item.key: item.value.int_value for item in span.attributes}["process.exit.code"] == 3
+
+
+def test_a_command_within_a_job_is_its_subjob(call: Call, receiver: Any) -> None:
+    """The caller's context arrives by the environment: TRACEPARENT and BAGGAGE."""
+    inner = [*RUN, "true"]
+    assert call([*WAFERSCOPE, "run", "--name", "outer", "--lot", "LOT-1", "--", *inner]).returncode == 0
+    said = {item["wafer.job.name"]: item for name, item in receiver.events() if name == ENDED}
+    assert said["wrapped"]["wafer.job.parent.id"] == said["outer"]["wafer.job.id"]
+    assert said["wrapped"]["wafer.lot.id"] == "LOT-1"
+    assert len({span.trace_id for span in receiver.spans()}) == 1

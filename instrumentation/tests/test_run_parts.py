@@ -19,6 +19,7 @@ from waferscope._internal.commands.ending import Ending
 from waferscope._internal.commands.observation import judge
 from waferscope._internal.commands.progress import Lines, ProgressFile
 from waferscope._internal.commands.run import moment
+from waferscope._internal.usage import NOTHING
 
 MIB = 1 << 20
 
@@ -156,9 +157,9 @@ def test_a_childs_resources_are_sampled_with_its_descendants_and_exact_at_its_en
     assert child.stdout is not None
     used = ChildUsage(child.pid)
     child.stdout.readline()
-    user, system, peak = used.usage()
-    assert user + system >= 0.25
-    assert min(peak, used.memory()) > 48 * MIB
+    sampled = used.usage()
+    assert sampled.user + sampled.system >= 0.25
+    assert min(sampled.peak, used.memory().own) > 48 * MIB
     child.stdin.write(b"\n")
     child.stdin.close()
     _, status, exact = os.wait4(child.pid, 0)
@@ -166,13 +167,13 @@ def test_a_childs_resources_are_sampled_with_its_descendants_and_exact_at_its_en
     child.stdout.close()
     used.ended(exact)
     assert used.usage()[:2] == (exact.ru_utime, exact.ru_stime)
-    assert used.usage()[2] >= peak
+    assert used.usage().peak >= sampled.peak
 
 
 def test_a_child_that_is_gone_has_no_resources_and_raises_nothing() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    assert ChildUsage(child.pid).usage() == (0.0, 0.0, 0)
+    assert ChildUsage(child.pid).usage() == NOTHING
 
 
 @pytest.mark.parametrize("text", ["2026-11-24T08:00:00Z", "2026-11-24T09:00:00+01:00", "1795507200"])

@@ -145,8 +145,9 @@ class Runtime:
             run.abandon(reason)
         for channel in self._channels:
             channel.last(monotonic() + self.settings.flush_timeout)
-        if not self.flush(self.settings.flush_timeout):
-            guard.tell("%d records were not delivered before the process ended", self._waiting())
+        self.flush(self.settings.flush_timeout)
+        if waiting := self._waiting():
+            guard.tell("%d records were not delivered before the process ended", waiting)
 
     def renew(self) -> None:
         """Begin anew in the child of a fork: no threads, no jobs, nothing recorded; the copies are the parent's."""
