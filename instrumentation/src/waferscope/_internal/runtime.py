@@ -39,7 +39,8 @@ class Runtime:
         service: `service.name` of what it sends.
         gpu: Memory that the process holds on GPUs; None where there is none.
         inherited: The context that the process was started with, by its environment.
-        lock: Held while a job emits a heartbeat or ends, so that none follows its end.
+        lock: Held while a job emits a heartbeat or ends, so that none follows its end; reentrant, since the garbage
+            collector or a signal handler of the host's may end a job in a thread that holds it.
         lots: The newest job of each lot.
         active: Runs begun in this process and not yet ended, by `id()`.
         started: The threads run in this process.
@@ -56,7 +57,7 @@ class Runtime:
         described = resource.build(settings)
         scope = InstrumentationScope("waferscope", version("waferscope"), semconv.SCHEMA_URL)
         self.meter = Meter(exponential=settings.exponential, exemplars=settings.exemplars)
-        log = Log(self._dropped)
+        self._log = log = Log(self._dropped)
         self._traces = providers.traces(settings, described, scope, log, self.flush)
         self._events = providers.events(settings, self._traces.resource, scope, log, self.flush)
         self.service = str(self._traces.resource.attributes.get(semconv.SERVICE_NAME, ""))
@@ -67,7 +68,7 @@ class Runtime:
         self.gc = gc_pauses.Pauses() if settings.gc_pauses else None
         self.gpu = gpu.find()
         self.inherited: Context = environment.inherited()
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.active: dict[int, Run] = {}
         self.lots = Lots()
         self._channels: tuple[Channel, ...] = (*self._traces.channels, *self._events.channels, *self._metrics)
@@ -78,7 +79,7 @@ class Runtime:
         self._exports = Worker("waferscope-export", tick, self._export, self._export_all, settings.linger)
         self._next_beat = self._next_metrics = 0.0
         self._faults: dict[str, int] = {}
-        self._start_lock = threading.Lock()
+        self._start_lock = threading.RLock()
         self.started = False
         log_export.install(settings.export_logs, self)
 
@@ -136,21 +137,24 @@ class Runtime:
         for channel in self._channels:
             channel.last(monotonic() + self.settings.flush_timeout)
         if not self.flush(self.settings.flush_timeout):
-            guard.tell("%d records were not delivered before the process ended", self._waiting())
+            lost = self._waiting() + self._log.dropped
+            guard.tell("telemetry could not all be delivered before the process ended: %d records are lost", lost)
 
     def renew(self) -> None:
         """Begin anew in the child of a fork: no threads, no jobs, nothing recorded; the copies are the parent's."""
         self.started = False
-        self._start_lock = threading.Lock()
-        self.lock = threading.Lock()
+        self._start_lock = threading.RLock()
+        self.lock = threading.RLock()
         self.active = {}
-        self.meter.restart()
-        self.probe = Process()
         self._faults = {}
+        self._log.renew()
         self._heartbeats.renew()
         self._exports.renew()
+        self.meter.restart()
         for channel in self._channels:
-            channel.renew()
+            with guard.FORK:
+                channel.renew()
+        self.probe = Process()
 
     def _waiting(self) -> int:
         return sum(channel.waits() for channel in self._channels)
