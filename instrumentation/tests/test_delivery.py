@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -153,23 +152,6 @@ def test_what_is_refused_for_good_is_dropped_and_told_once(receiver: Any, run: A
     )
     assert (ended.code, int(ended.out)) == (0, 9)
     assert ended.err.count("dropped") == len(ended.err.splitlines()) == 1
-
-
-@pytest.fixture
-def black_hole() -> Iterator[str]:
-    """A port that takes connections and never answers."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
-@pytest.fixture
-def closed_port() -> str:
-    """A port that refuses connections."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.mark.parametrize("ending", ["pass", "raise SystemExit(7)", "raise ValueError('bad wafer')"])

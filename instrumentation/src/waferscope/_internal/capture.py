@@ -16,7 +16,6 @@ from waferscope._internal.usage import NOTHING, Memory, Usage
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from waferscope._internal.delivery import Count
     from waferscope._internal.ways import Flush, Ways
 
 _START = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z, Unix time in ns
@@ -100,7 +99,7 @@ def capture(*, strict: bool = True, site: str = "fab", service: str = "test") ->
     settings = replace(load(site=site, service=service, strict=strict), heartbeat_interval=10.0, export_logs=None)
     arguments.be_strict(strict)
     correlation.install()
-    runtime = Runtime(settings, lambda settings, count, flush: _ways(settings, count, flush, spans, records))
+    runtime = Runtime(settings, lambda settings, _, flush: _ways(settings, flush, spans, records))
     runtime.probe = _Still()
     runtime.started = True  # without its threads: nothing happens behind the test's back
     before = process.replace(runtime)
@@ -116,12 +115,11 @@ def capture(*, strict: bool = True, site: str = "fab", service: str = "test") ->
         arguments.be_strict(was_strict)
 
 
-def _ways(settings: Settings, count: Count, flush: Flush, spans: list[ReadableSpan], records: list[Any]) -> Ways:
+def _ways(settings: Settings, flush: Flush, spans: list[ReadableSpan], records: list[Any]) -> Ways:
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - slow to import: only tests that capture pay for it
 
     from waferscope._internal import providers, resource, ways  # noqa: PLC0415
 
-    del count
     described = resource.build(settings)
     scope = ways.own_scope()
     provider = TracerProvider(resource=described, shutdown_on_exit=False, id_generator=providers.TraceIds())

@@ -10,10 +10,14 @@ wall = time.time_ns  # bound now: whoever replaces time.time_ns later means the 
 ticks = time.perf_counter_ns
 
 
+_LATEST = 2**63  # ns: what the site can store
+
+
 def now() -> int:
-    """Give the Unix time in ns; 0 when the clock fails."""
+    """Give the Unix time in ns; 0 when the clock fails, or tells what can't be."""
     with guard.CLOCK:
-        return int(wall())
+        read = int(wall())
+        return read if 0 <= read < _LATEST else 0
     return 0
 
 

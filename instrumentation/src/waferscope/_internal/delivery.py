@@ -20,7 +20,11 @@ Count = Callable[[str, str, int], None]  # is told of records that were dropped:
 
 
 class Log:
-    """What is told of deliveries in the host's log: once when the receiver is away, once when it is back."""
+    """What is told of deliveries in the host's log: once when the receiver is away, once when it is back.
+
+    Attributes:
+        dropped: Records dropped since it was last told how many.
+    """
 
     def __init__(self, count: Count) -> None:
         """Begin with a receiver that is there.
@@ -29,8 +33,12 @@ class Log:
             count: Is told of records that were dropped: signal, reason, how many.
         """
         self._count = count
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin anew in the child of a fork: what the parent has dropped is the parent's to tell."""
         self._away: set[str] = set()
-        self._dropped = 0
+        self.dropped = 0
 
     def lost(self, signal: str, reason: str, count: int) -> None:
         """Count records that were dropped.
@@ -40,7 +48,7 @@ class Log:
             reason: `queue_full` or `refused`, `error.type` of the metric.
             count: How many.
         """
-        self._dropped += count
+        self.dropped += count
         self._count(signal, reason, count)
 
     def away(self, signal: str) -> None:
@@ -55,7 +63,7 @@ class Log:
             return
         self._away.remove(signal)
         if not self._away:
-            dropped, self._dropped = self._dropped, 0
+            dropped, self.dropped = self.dropped, 0
             if dropped:
                 guard.tell("telemetry is delivered again; %d records were dropped meanwhile", dropped)
 
@@ -165,11 +173,22 @@ class Exported:
 
     def _fill(self) -> bool:
         """Make the next batch unless one waits; tell whether there is one."""
-        if not self._waiting:
+        while not self._waiting:
             taken = self._outbox.take(self._batch)
-            if taken:
-                self._waiting.append((len(taken), self._prepare(taken)))
-        return bool(self._waiting)
+            if not taken:
+                return False
+            self._waiting = self._prepared(taken)
+        return True
+
+    def _prepared(self, taken: list[Any]) -> list[tuple[int, Any]]:
+        """Give batches of what was taken: one, unless there is a record that can't be prepared, which is dropped."""
+        with guard.EXPORT:
+            return [(len(taken), self._prepare(taken))]
+        if len(taken) == 1:
+            self._log.lost(self._signal, "refused", 1)
+            return []
+        half = len(taken) // 2
+        return [*self._prepared(taken[:half]), *self._prepared(taken[half:])]
 
     def _deliver(self) -> bool:
         """Send the first batch; False when it has to wait."""
@@ -233,6 +252,8 @@ class Emitted:
             for item in taken:
                 with guard.EVENT:
                     self._emit(item)
+                    continue
+                self._log.lost(self._signal, "refused", 1)
         if count := self._outbox.overrun():
             self._log.lost(self._signal, "queue_full", count)
         return True
@@ -250,7 +271,7 @@ class Emitted:
 
 
 class Quiet(logging.Filter):
-    """Keeps the exporters' own complaints about our batches out of the host's log: `Exported` tells them once."""
+    """Keeps what exporters and their HTTP client say of our batches out of the host's log: `Exported` tells it once."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let through what is not about a batch of ours."""

@@ -17,12 +17,13 @@ from waferscope._internal.delivery import Quiet
 from waferscope._internal.transport import Line, Route
 
 _quiet = Quiet()
-_NOISY = (
+_EXPORTERS = (
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.exporter.otlp.proto.http._log_exporter",
     "opentelemetry.exporter.otlp.proto.http.metric_exporter",
     "opentelemetry.exporter.otlp.common.http",
 )
+_NOISY = (*_EXPORTERS, "urllib3.connectionpool", "urllib3.util.retry")
 
 
 def build(signal: str, endpoint: str | None) -> list[Route]:
@@ -87,7 +88,7 @@ def _exporter_class(signal: str) -> Callable[..., Any]:
 
 def _leave_random_alone() -> None:
     """Give the exporters a generator of their own: the shared one of `random`, and its sequence, are the job's."""
-    for name in _NOISY:
+    for name in _EXPORTERS:
         with guard.CONFIGURE:
             module = sys.modules.get(name)
             if getattr(module, "random", None) is random:

@@ -6,7 +6,6 @@ and drawing from it would change those results.
 
 from __future__ import annotations
 
-import os
 from random import Random
 
 from waferscope._internal import clock, guard
@@ -20,7 +19,7 @@ def reseed(seed: int | None = None) -> None:
     Args:
         seed: Of the sequence; None draws one from the system.
     """
-    _random.seed(os.urandom(32) if seed is None else seed)
+    _random.seed(seed)  # None: from the system, and where that has none to give, from time and process id
 
 
 def random_bits(count: int) -> int:

@@ -168,9 +168,15 @@ class Meter:
             self.fold()
 
     def fold(self) -> None:
-        """Add up what was noted."""
-        with self._lock:
-            self._fold()
+        """Add up what was noted; nothing where that is being done, in this very thread perhaps.
+
+        The garbage collector or a signal handler of the host's may end a job amid it.
+        """
+        if self._lock.acquire(blocking=False):
+            try:
+                self._fold()
+            finally:
+                self._lock.release()
 
     def take(self) -> Delta | None:
         """Take away what was recorded since the last call; None when there was nothing."""

@@ -95,15 +95,18 @@ class Observed:
                 self._token = context.attach(self._suspended)
 
     def __enter__(self) -> Self:
-        self.begin()
+        try:
+            self.begin()
+        except BaseException as error:  # what a signal handler of the host's raises amid it: nobody else would end it
+            self.finish(error)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.finish(error)
 
     async def __aenter__(self) -> Self:
-        self.begin()
-        return self
+        return self.__enter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None

@@ -7,6 +7,7 @@ import concurrent.futures.thread  # noqa: F401 - its fork hooks must be register
 import os
 import sys
 import threading
+from contextlib import suppress
 
 from waferscope._internal import arguments, correlation, guard, ids
 from waferscope._internal.runtime import Runtime
@@ -27,7 +28,6 @@ class _Process:
         self.retired: list[Runtime] = []  # replaced ones whose jobs still run
         self.others: dict[tuple[str | None, ...], Runtime] = {}  # of the predecessor's further applications
         self.termination = Termination(self.close)
-        self._held = False
 
     def configure(self, settings: Settings) -> None:
         """Make the pipeline, in the place of one made before; jobs that run keep theirs to their end."""
@@ -77,13 +77,14 @@ class _Process:
     def exit(self) -> None:
         """Do the last things of a process."""
         with guard.FLUSH:
-            self.termination.join()
             self.close()
+        with guard.SIGNAL:
+            self.termination.stop()
 
     def before_fork(self) -> None:
         """Let a pipeline that is being made be finished: the child would inherit its half-done imports, locked."""
         with guard.FORK:
-            self._held = self.lock.acquire(timeout=_FORK_PATIENCE)
+            self.lock.acquire(timeout=_FORK_PATIENCE)
         with guard.FORK:
             self.termination.pause()
 
@@ -91,20 +92,17 @@ class _Process:
         """Go on as before."""
         with guard.FORK:
             self.termination.go_on()
-        with guard.FORK:
-            if self._held:
-                self.lock.release()
+        with suppress(RuntimeError):  # it was not to be had in time
+            self.lock.release()
 
     def after_fork_in_child(self) -> None:
-        """Make the copy fit for use."""
-        with guard.FORK:
-            self.lock = threading.RLock()
-            ids.reseed()
-            for boundary in guard.BOUNDARIES:
-                boundary.reset()
-            self.termination.renew()
-            for runtime in self.runtimes():
-                runtime.renew()
+        """Make the copy fit for use: each part on its own, whatever happens to the others."""
+        self.lock = threading.RLock()
+        for boundary in guard.BOUNDARIES:
+            boundary.reset()
+        for renew in (ids.reseed, self.termination.renew, *(runtime.renew for runtime in self.runtimes())):
+            with guard.FORK:
+                renew()
 
     def start(self, runtime: Runtime) -> None:
         """Start a pipeline's threads in this process and see to the process's end."""

@@ -152,7 +152,7 @@ def traces(
             trace.set_tracer_provider(provider)
         _own.add(provider)
     tracer: trace.Tracer = provider.get_tracer(scope.name, scope.version, scope.schema_url)
-    return Traces(tracer, _resource_of(provider, resource), tuple(channels), _flush_of(provider, own=bool(channels)))
+    return Traces(tracer, _resource_of(provider, resource), tuple(channels), _flush_of(provider, own=provider in _own))
 
 
 def events(
@@ -163,7 +163,7 @@ def events(
     waiting = whole("OTEL_BLRP_MAX_QUEUE_SIZE", _WAITING)
     if not _is_unset(provider) and provider not in _own:
         logger: Logger = provider.get_logger(scope.name, scope.version, scope.schema_url)
-        host = Emitted("events", Outbox(waiting), lambda record: logger.emit(record.to_sdk()), log)
+        host = Emitted("events", Outbox(waiting, Record.gave_way), lambda record: logger.emit(record.to_sdk()), log)
         return Events((host,), _flush_of(provider, own=False))
     provider = SdkLoggerProvider(resource=resource, shutdown_on_exit=False)
     prepare = partial(_readable, resource=resource, scope=scope)
@@ -171,7 +171,7 @@ def events(
     channels: list[Channel] = [
         Exported(
             "events", LogRecordExportResult.SUCCESS, route,
-            outbox=Outbox(waiting), batch=batch, prepare=prepare, log=log,
+            outbox=Outbox(waiting, Record.gave_way), batch=batch, prepare=prepare, log=log,
         )
         for route in exporters.build("logs", settings.endpoint)
     ]  # fmt: skip

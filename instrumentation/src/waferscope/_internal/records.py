@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry._logs import LogRecord, SeverityNumber
 
@@ -33,7 +33,7 @@ class Record:
         body: The message of a log record.
         said: When (Unix time in ns) and with which attributes. Replaced as a whole while the record waits, when a
             newer heartbeat says more: so the exporting thread reads either.
-        taken: The exporting thread has it.
+        taken: It waits no more: the exporting thread has it, or it was dropped.
     """
 
     __slots__ = ("body", "context", "name", "said", "severity", "taken")
@@ -54,6 +54,12 @@ class Record:
         self.body = body
         self.said = (clock.now() if time is None else time, attributes)
         self.taken = False
+
+    @staticmethod
+    def gave_way(item: Any) -> None:
+        """Note that a full outbox has dropped a record: a newer heartbeat must not be written into it."""
+        if isinstance(item, Record):
+            item.taken = True
 
     def to_sdk(self) -> LogRecord:
         """Take the record: give it in the API's form."""

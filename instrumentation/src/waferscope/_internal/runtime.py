@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Tracer
 
-    from waferscope._internal.delivery import Channel, Count
+    from waferscope._internal.delivery import Channel, Log
     from waferscope._internal.records import Record
     from waferscope._internal.run import Run
     from waferscope._internal.usage import Probe
@@ -41,13 +41,14 @@ class Runtime:
         service: `service.name` of what it sends.
         gpu: Memory that the process holds on GPUs; None where there is none.
         inherited: The context that the process was started with, by its environment.
-        lock: Held while a job emits a heartbeat or ends, so that none follows its end.
+        lock: Held while a job emits a heartbeat or ends, so that none follows its end; reentrant, since the garbage
+            collector or a signal handler of the host's may end a job in a thread that holds it.
         lots: The newest job of each lot.
         active: Runs begun in this process and not yet ended, by `id()`.
         started: The threads run in this process.
     """
 
-    def __init__(self, settings: Settings, find: Callable[[Settings, Count, Flush], Ways] | None = None) -> None:
+    def __init__(self, settings: Settings, find: Callable[[Settings, Log, Flush], Ways] | None = None) -> None:
         """Make a pipeline.
 
         Args:
@@ -56,18 +57,20 @@ class Runtime:
         """
         # The SDK and the exporters take a second to import: only processes that record something pay for it.
         from waferscope._internal import environment, gc_pauses, gpu, log_export, ways  # noqa: PLC0415
+        from waferscope._internal.delivery import Log as DeliveryLog  # noqa: PLC0415 - imports requests
 
         self.settings = settings
         self.meter = Meter(exponential=settings.exponential, exemplars=settings.exemplars)
         self._lost = 0
-        self._ways = (find or ways.find)(settings, self._dropped, self.flush)
+        self._log = DeliveryLog(self._dropped)
+        self._ways = (find or ways.find)(settings, self._log, self.flush)
         self.service = str(self._ways.traces.resource.attributes.get(semconv.SERVICE_NAME, ""))
         self.tracer: Tracer = self._ways.traces.tracer
         self.probe: Probe = Process()
         self.gc = gc_pauses.Pauses() if settings.gc_pauses else None
         self.gpu = gpu.find()
         self.inherited: Context = environment.inherited()
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.active: dict[int, Run] = {}
         self.lots = Lots()
         self._records = (*self._ways.events.channels, *self._ways.traces.channels)
@@ -79,7 +82,7 @@ class Runtime:
         self._exports = Worker("waferscope-export", tick, self._export, self._export_all, settings.linger)
         self._next_beat = self._next_metrics = 0.0
         self._faults: dict[str, int] = {}
-        self._start_lock = threading.Lock()
+        self._start_lock = threading.RLock()
         self.started = False
         log_export.install(settings.export_logs, self)
 
@@ -147,21 +150,24 @@ class Runtime:
             channel.last(monotonic() + self.settings.flush_timeout)
         self.flush(self.settings.flush_timeout)
         if waiting := self._waiting():
-            guard.tell("%d records were not delivered before the process ended", waiting)
+            lost = waiting + self._log.dropped
+            guard.tell("telemetry could not all be delivered before the process ended: %d records are lost", lost)
 
     def renew(self) -> None:
         """Begin anew in the child of a fork: no threads, no jobs, nothing recorded; the copies are the parent's."""
         self.started = False
-        self._start_lock = threading.Lock()
-        self.lock = threading.Lock()
+        self._start_lock = threading.RLock()
+        self.lock = threading.RLock()
         self.active = {}
-        self.meter.restart()
-        self.probe = Process()
         self._faults = {}
+        self._log.renew()
         self._heartbeats.renew()
         self._exports.renew()
+        self.meter.restart()
         for channel in self._channels:
-            channel.renew()
+            with guard.FORK:
+                channel.renew()
+        self.probe = Process()
 
     def _waiting(self) -> int:
         return sum(channel.waits() for channel in self._channels)
@@ -175,7 +181,8 @@ class Runtime:
             return
         memory = self.probe.memory()
         for run in list(self.active.values()):
-            run.sample(memory)
+            with guard.HEARTBEAT:
+                run.sample(memory)
 
     def _export(self) -> None:
         for channel in self._records:

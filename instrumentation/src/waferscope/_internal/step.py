@@ -94,7 +94,7 @@ class Step(Observed):
             if self._pid != os.getpid():
                 return  # the copy in a forked child: the parent ends it
             how = outcome.of(error, self._declared)
-            elapsed_ns = clock.monotonic() - self._began
+            elapsed_ns = max(clock.monotonic() - self._began, 0)
             with guard.SPAN:
                 started.set_attribute(semconv.WAFER_STEP_RESULT, how.result)
                 if how.error_type is not None:

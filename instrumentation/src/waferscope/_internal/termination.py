@@ -1,31 +1,49 @@
 """SIGTERM: the process dies of it as it would without the wrapper, a moment later, with its jobs ended and told.
 
 A handler of Python's would run in the main thread only, between two bytecodes: a job amid a long native call would no
-longer die. So the signal's default action is replaced below Python, by `faulthandler`, whose handler writes into a pipe
-at once; a thread of ours reads it, ends the jobs, gives the signal its default action back, and sends it again.
+longer die. So the signal's default action is replaced below Python, by `faulthandler`, whose handler writes into a
+socket at once; a thread of ours reads it, ends the jobs, gives the signal its default action back, and sends it again.
 `signal.getsignal` still tells SIG_DFL, and a handler that the host installs, before or later, is the only one.
+
+A child that native code has forked has the handler and the socket, too, until it executes its program. The kernel tells
+who wrote: a signal that came to a child is sent there again. Whoever closes the socket's file descriptor, as daemons
+close all they don't know, ends the watch.
 """
 
 from __future__ import annotations
 
+import _thread
 import faulthandler
 import os
 import select
 import signal
+import socket
+import struct
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import BuiltinFunctionType
 
 from waferscope._internal import guard
 
 _SIGNAL = signal.SIGTERM
 _BIT = 1 << (_SIGNAL - 1)
+_CREDENTIALS = struct.Struct("3i")  # unix(7), struct ucred: pid, uid, gid
+_AGAIN = 0.01  # s until a child gets its signal again
+_INIT = 1  # the kernel keeps signals from it that it does not handle
+
+Ends = tuple[socket.socket, socket.socket]
 
 
 class Termination:
-    """Watches for SIGTERM in this process, where nobody else handles it."""
+    """Watches for SIGTERM in this process, where nobody else handles it.
+
+    Attributes:
+        received: It has come.
+    """
 
     def __init__(self, close: Callable[[], None]) -> None:
         """Prepare.
@@ -34,66 +52,110 @@ class Termination:
             close: Ends the jobs and sends what there is, in bounded time.
         """
         self._close = close
-        self._pipe: tuple[int, int] | None = None
+        self._ends: Ends | None = None
         self._thread: threading.Thread | None = None
         self.received = False
 
     def watch(self) -> None:
         """Begin to watch, unless the signal is handled or ignored already."""
         with guard.SIGNAL:
-            if self._pipe is not None or not hasattr(faulthandler, "register") or not _has_default_action():
+            if self._ends is not None or not _can_watch() or not _has_default_action():
                 return
-            reader, writer = os.pipe()
-            os.set_blocking(writer, False)  # a handler must never wait
-            self._pipe = reader, writer
-            self._thread = threading.Thread(target=self._wait, args=(reader,), name="waferscope-term", daemon=True)
-            self._thread.start()
+            ends = _connected()
+            thread = threading.Thread(target=self._wait, args=(ends,), name="waferscope-term", daemon=True)
+            thread.start()
+            self._ends, self._thread = ends, thread
             self._catch()
 
     def pause(self) -> None:
-        """Let the signal do its default during a fork: the child would write into its parent's pipe."""
-        if self._pipe is not None:
-            faulthandler.unregister(_SIGNAL)
+        """Let the signal do its default during a fork: the child must not hold it up."""
+        if self._ends is not None:
+            _release()
 
     def go_on(self) -> None:
         """Watch again after a fork, in the parent."""
-        if self._pipe is not None and _has_default_action():
+        if self._ends is not None and _has_default_action():
             self._catch()
 
     def renew(self) -> None:
         """Watch nothing yet, in the child of a fork."""
-        pipe, self._pipe = self._pipe, None
-        if pipe is not None:
-            faulthandler.unregister(_SIGNAL)
+        ends, self._ends = self._ends, None
         self._thread = None
         self.received = False
-        for end in pipe or ():
-            with suppress(OSError):
-                os.close(end)
+        if ends is not None:
+            _release()
+            for end in ends:
+                end.close()
 
-    def join(self) -> None:
-        """Die of the signal if it has come: the process must not look as if it had ended by itself."""
-        if self.received and self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+    def stop(self) -> None:
+        """Watch no longer, as the process ends; die of the signal if it has come, as it would have without us."""
+        ends, thread = self._ends, self._thread
+        if ends is None or thread is None or thread is threading.current_thread():
+            return
+        _release()
+        while thread.is_alive() and select.select([ends[0]], [], [], 0)[0]:
+            thread.join(_AGAIN)
 
     def _catch(self) -> None:
-        if self._pipe is not None:
-            faulthandler.register(_SIGNAL, file=self._pipe[1], all_threads=False, chain=False)
+        if self._ends is not None:
+            faulthandler.unregister(_SIGNAL)  # else, once a handler of the host's is gone again, nothing is registered
+            faulthandler.register(_SIGNAL, file=self._ends[1].fileno(), all_threads=False, chain=False)
 
-    def _wait(self, reader: int) -> None:
-        with guard.SIGNAL:
-            poll = select.poll()
-            poll.register(reader, select.POLLIN)
-            poll.poll()
-            if self._pipe is None or self._pipe[0] != reader:
-                return
-            self.received = True
-            try:
+    def _wait(self, ends: Ends) -> None:
+        try:
+            with guard.SIGNAL:
+                if not _came(ends[0]):
+                    self._lose(ends)
+                    return
+                self.received = True
                 with guard.SIGNAL:
                     self._close()
-            finally:
-                faulthandler.unregister(_SIGNAL)
+        finally:
+            _release()
+            if self.received:
                 os.kill(os.getpid(), _SIGNAL)
+
+    def _lose(self, ends: Ends) -> None:
+        """Leave the file descriptors, which may be the host's by now."""
+        self._ends = None
+        for end in ends:
+            end.detach()
+
+
+def _connected() -> Ends:
+    reader, writer = socket.socketpair()
+    if hasattr(socket, "SO_PASSCRED"):
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    os.set_blocking(writer.fileno(), False)  # a handler must never wait
+    return reader, writer
+
+
+def _came(reader: socket.socket) -> bool:
+    """Wait for a signal to this process, which is left in the socket for `stop` to see; False if it was closed."""
+    while True:
+        said, sent_with, _, _ = reader.recvmsg(1, socket.CMSG_SPACE(_CREDENTIALS.size), socket.MSG_PEEK)
+        if not said:
+            return False
+        sender = next((_CREDENTIALS.unpack(data)[0] for _, _, data in sent_with), os.getpid())
+        if sender == os.getpid():
+            return True
+        reader.recv(4096)
+        time.sleep(_AGAIN)
+        if sender > 0:
+            with suppress(ProcessLookupError):
+                os.kill(sender, _SIGNAL)
+
+
+def _release() -> None:
+    """Give the signal its default action back, unless the host has taken it over."""
+    if signal.getsignal(_SIGNAL) is signal.SIG_DFL:
+        faulthandler.unregister(_SIGNAL)
+
+
+def _can_watch() -> bool:
+    """Whether a thread can: one of gevent's or eventlet's would run only when all others wait."""
+    native = isinstance(_thread.start_new_thread, BuiltinFunctionType)
+    return native and hasattr(faulthandler, "register") and os.getpid() != _INIT
 
 
 def _has_default_action() -> bool:

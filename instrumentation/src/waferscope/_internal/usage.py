@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from time import monotonic
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from waferscope._internal import guard
-from waferscope._internal.children import Children
+from waferscope._internal.children import Children, Cpu
+
+if TYPE_CHECKING:
+    import psutil
 
 if sys.platform != "win32":
     from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage, struct_rusage
@@ -100,12 +103,12 @@ def between(before: Usage, after: Usage, memory: Memory, sampled_peak: int) -> C
     user, system, read, written, voluntary, involuntary, high = after
     peak = high if high > before.peak else sampled_peak
     return Consumption(
-        max(user - before.user, 0.0),  # a child that has ended may be in no account for a moment
+        max(user - before.user, 0.0),  # a child that has ended may be in no account for a moment; a reading may fail
         max(system - before.system, 0.0),
-        read - before.read,
-        written - before.written,
-        voluntary - before.voluntary,
-        involuntary - before.involuntary,
+        max(read - before.read, 0),
+        max(written - before.written, 0),
+        max(voluntary - before.voluntary, 0),
+        max(involuntary - before.involuntary, 0),
         memory.own,
         memory.children,
         max(peak, memory.own),
@@ -133,18 +136,21 @@ class Process:
     """This process with its children. Reading costs some µs; children that live are looked at every 0.1 s at most."""
 
     def __init__(self) -> None:
-        import psutil  # noqa: PLC0415 - slow to import: only processes that run a job pay for it
-
-        self._process = psutil.Process()
-        self._children = Children(self._process)
+        self._process: psutil.Process | None = None
+        self._children: Children | None = None
         self._read_at = 0.0
         self._memory = Memory()
+        with guard.USAGE:  # without it only what it tells is missing
+            import psutil  # noqa: PLC0415 - slow to import: only processes that run a job pay for it
+
+            self._process = psutil.Process()
+            self._children = Children(self._process)
 
     def usage(self) -> Usage:
         """Tell what the process, its ended and its live children have used: three system calls where none lives."""
+        self._refresh()
         with guard.USAGE:
-            self._refresh()
-            live = self._children.cpu
+            live = self._children.cpu if self._children is not None else Cpu()
             if sys.platform == "win32":
                 times = os.times()
                 return Usage(times.user + live.user, times.system + live.system)
@@ -162,13 +168,13 @@ class Process:
 
     def memory(self) -> Memory:
         """Tell the resident sets; zeros when they never could be read."""
-        with guard.USAGE:
-            self._refresh()
+        self._refresh()
         return self._memory
 
     def _refresh(self) -> None:
-        now = monotonic()
-        if now - self._read_at > _FRESH:
-            self._read_at = now
-            self._children.look()
-            self._memory = Memory(self._process.memory_info().rss, self._children.memory)
+        with guard.USAGE:
+            now = monotonic()
+            if now - self._read_at > _FRESH and self._process is not None and self._children is not None:
+                self._read_at = now
+                self._children.look()
+                self._memory = Memory(self._process.memory_info().rss, self._children.memory)

@@ -11,7 +11,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from waferscope import semconv
 from waferscope._internal import points, providers, resource
-from waferscope._internal.delivery import Channel, Count, Log
+from waferscope._internal.delivery import Channel, Log
 from waferscope._internal.providers import Events, Traces
 from waferscope._internal.settings import Settings
 
@@ -33,15 +33,14 @@ class Ways:
     metrics: tuple[Channel, ...]
 
 
-def find(settings: Settings, count: Count, flush: Flush) -> Ways:
+def find(settings: Settings, log: Log, flush: Flush) -> Ways:
     """Find the ways of the host's SDK, and set up those that it lacks; metrics always have their own.
 
     Args:
         settings: Say who sends, and where to.
-        count: Is told of records that were dropped.
+        log: Tells how deliveries go.
         flush: Sends what waits, within the seconds that it is given.
     """
-    log = Log(count)
     described = resource.build(settings)
     scope = own_scope()
     traces = providers.traces(settings, described, scope, log, flush)

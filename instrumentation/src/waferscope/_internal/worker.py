@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import queue
 import threading
-from collections import deque
 from collections.abc import Callable
 from time import monotonic
 
@@ -14,7 +14,8 @@ class Worker:
     """A daemon thread that does its work every `interval` seconds, soon after it is woken, and when asked to flush.
 
     Flushing runs here and not in the asking thread: that one waits for a bounded time only, and at the end of the
-    interpreter no new thread could be started (Python 3.12 and newer).
+    interpreter no new thread could be started (Python 3.12 and newer). It is asked through a queue that is reentrant: a
+    signal handler of the host's may wake it amid waking it.
     """
 
     def __init__(
@@ -39,9 +40,8 @@ class Worker:
     def renew(self) -> None:
         """Have no thread: at first, and in the child of a fork, where the parent's does not live on."""
         self._thread: threading.Thread | None = None
-        self._wake = threading.Event()
-        self._urgent = threading.Event()
-        self._asked: deque[threading.Event] = deque()
+        self._asked: queue.SimpleQueue[threading.Event | None] = queue.SimpleQueue()
+        self._woken = False
 
     def start(self) -> None:
         """Start the thread."""
@@ -50,41 +50,53 @@ class Worker:
 
     def wake(self) -> None:
         """Let it work soon."""
-        if not self._wake.is_set():
-            self._wake.set()
+        if not self._woken:
+            self._woken = True
+            self._asked.put(None)
 
     def ask(self) -> threading.Event:
         """Ask for a flush.
 
         Returns:
-            Set once it is done; at once if no thread runs, since then there is nothing to flush.
+            Set once it is done; at once if no thread runs, since then nothing can be flushed, and in the thread itself,
+            which can't wait for itself.
         """
         done = threading.Event()
-        if self._thread is None or not self._thread.is_alive():
+        if self._thread is None or not self._thread.is_alive() or self._thread is threading.current_thread():
             done.set()
         else:
-            self._asked.append(done)
-            self._urgent.set()
-            self._wake.set()
+            self._asked.put(done)
         return done
 
     def _run(self) -> None:
-        due = monotonic() + self._interval
-        while True:
-            if self._wake.wait(max(due - monotonic(), 0.0)):
-                self._urgent.wait(self._linger)
-            self._wake.clear()
-            self._urgent.clear()
-            if self._asked:
-                self._answer()
-            else:
-                with guard.BACKGROUND:
-                    self._work()
+        with guard.BACKGROUND:
             due = monotonic() + self._interval
+            while True:
+                waiting = self._gather(max(due - monotonic(), 0.0))
+                if waiting:
+                    self._answer(waiting)
+                else:
+                    with guard.BACKGROUND:
+                        self._work()
+                due = monotonic() + self._interval
 
-    def _answer(self) -> None:
-        asked = [self._asked.popleft() for _ in range(len(self._asked))]
+    def _gather(self, patience: float) -> list[threading.Event]:
+        """Wait until there is something to do; give those who wait for a flush."""
+        waiting: list[threading.Event] = []
+        try:
+            asked = self._asked.get(timeout=patience)
+            if asked is None:
+                asked = self._asked.get(timeout=self._linger)
+            while True:
+                if asked is not None:
+                    waiting.append(asked)
+                asked = self._asked.get_nowait()
+        except queue.Empty:
+            self._woken = False
+        return waiting
+
+    def _answer(self, waiting: list[threading.Event]) -> None:
         with guard.FLUSH:
             self._flush()
-        for done in asked:
+        for done in waiting:
             done.set()
