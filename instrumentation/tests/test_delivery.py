@@ -169,3 +169,23 @@ def test_an_unreachable_endpoint_neither_holds_nor_changes_the_exit(
     assert ended.code == {"pass": 0, "raise SystemExit(7)": 7}.get(ending, 1)
     assert ("ValueError: bad wafer" in ended.err) is (ended.code == 1)
     assert ended.seconds < 15
+
+
+def test_a_flood_of_log_lines_costs_no_event_of_a_job(receiver: Any, run: Any) -> None:
+    script = """
+        import logging, waferscope
+        waferscope.configure(export_logs="INFO")
+        logging.getLogger().setLevel(logging.INFO)
+        logging.getLogger().addHandler(logging.NullHandler())
+        for number in range(20):
+            with waferscope.job("overlay"):
+                for line in range(100):
+                    logging.info("line %d", line)
+        waferscope.flush(20)
+    """
+    ended = run(script, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, OTEL_BLRP_MAX_QUEUE_SIZE="50")
+    assert (ended.code, ended.err) == (0, "")
+    names = [name for name, _ in receiver.events()]
+    assert (names.count("wafer.job.started"), names.count("wafer.job.ended")) == (20, 20)
+    dropped = receiver.points("wafer.telemetry.dropped")
+    assert sum(point.as_int for point in dropped) == 2000 - names.count("")

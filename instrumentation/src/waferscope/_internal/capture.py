@@ -127,6 +127,6 @@ def _ways(settings: Settings, flush: Flush, spans: list[ReadableSpan], records: 
     tracer = provider.get_tracer(scope.name, scope.version, scope.schema_url)
     return ways.Ways(
         providers.Traces(tracer, described, (), lambda: None),
-        providers.Events((_Kept(records),), lambda: None),
+        providers.Events((_Kept(records),), (_Kept(records),), lambda: None),
         (),
     )

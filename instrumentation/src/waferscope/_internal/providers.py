@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -82,7 +82,7 @@ class SpanQueue(SpanProcessor):
 class RecordQueue(LogRecordProcessor):
     """Lets log records that the host emits through our provider wait for the exporting thread."""
 
-    def __init__(self, channels: list[Channel], flush: Callable[[float], bool]) -> None:
+    def __init__(self, channels: Sequence[Channel], flush: Callable[[float], bool]) -> None:
         self._channels = channels
         self._flush = flush
 
@@ -122,14 +122,16 @@ class Traces:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """The way of events and log records.
+    """The ways of events and of log records: apart, so that a flood of lines can't push the end of a job out.
 
     Attributes:
-        channels: Take a `Record`.
+        channels: Take the `Record` of an event.
+        logs: Take that of a log record.
         flush: Hands over what the host's SDK holds back.
     """
 
     channels: tuple[Channel, ...]
+    logs: tuple[Channel, ...]
     flush: Callable[[], None]
 
 
@@ -163,23 +165,27 @@ def events(
     waiting = whole("OTEL_BLRP_MAX_QUEUE_SIZE", _WAITING)
     if not _is_unset(provider) and provider not in _own:
         logger: Logger = provider.get_logger(scope.name, scope.version, scope.schema_url)
-        host = Emitted("events", Outbox(waiting, Record.gave_way), lambda record: logger.emit(record.to_sdk()), log)
-        return Events((host,), _flush_of(provider, own=False))
+        emitted = [Emitted(signal, Outbox(waiting), partial(_emit, logger), log) for signal in ("events", "logs")]
+        return Events((emitted[0],), (emitted[1],), _flush_of(provider, own=False))
     provider = SdkLoggerProvider(resource=resource, shutdown_on_exit=False)
     prepare = partial(_readable, resource=resource, scope=scope)
     batch = whole("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", _BATCH)
-    channels: list[Channel] = [
-        Exported(
-            "events", LogRecordExportResult.SUCCESS, route,
-            outbox=Outbox(waiting, Record.gave_way), batch=batch, prepare=prepare, log=log,
-        )
-        for route in exporters.build("logs", settings.endpoint)
-    ]  # fmt: skip
-    provider.add_log_record_processor(RecordQueue(channels, flush))
+
+    def exported(signal: str) -> tuple[Channel, ...]:
+        return tuple(
+            Exported(
+                signal, LogRecordExportResult.SUCCESS, route,
+                outbox=Outbox(waiting), batch=batch, prepare=prepare, log=log,
+            )
+            for route in exporters.build("logs", settings.endpoint)
+        )  # fmt: skip
+
+    own = Events(exported("events"), exported("logs"), _flush_of(provider, own=True))
+    provider.add_log_record_processor(RecordQueue(own.logs, flush))
     if _is_unset(get_logger_provider()):
         set_logger_provider(provider)
     _own.add(provider)
-    return Events(tuple(channels), _flush_of(provider, own=True))
+    return own
 
 
 def metrics(settings: Settings, to_sdk: Callable[[Delta], Any], log: Log) -> tuple[Channel, ...]:
@@ -191,6 +197,10 @@ def metrics(settings: Settings, to_sdk: Callable[[Delta], Any], log: Log) -> tup
         )
         for route in exporters.build("metrics", settings.endpoint)
     )  # fmt: skip
+
+
+def _emit(logger: Logger, record: Record) -> None:
+    logger.emit(record.to_sdk())
 
 
 def _readable(items: list[Any], resource: Resource, scope: InstrumentationScope) -> list[ReadableLogRecord]:

@@ -73,7 +73,7 @@ class Runtime:
         self.lock = threading.RLock()
         self.active: dict[int, Run] = {}
         self.lots = Lots()
-        self._records = (*self._ways.events.channels, *self._ways.traces.channels)
+        self._records = (*self._ways.events.channels, *self._ways.traces.channels, *self._ways.events.logs)
         self._channels: tuple[Channel, ...] = (*self._records, *self._ways.metrics)
         self._heartbeats = Worker(
             "waferscope-heartbeat", min(_SAMPLING, settings.heartbeat_interval), self._tick, self._nothing
@@ -110,7 +110,8 @@ class Runtime:
             record: What to tell.
             wake: Tell it soon: something has begun or ended.
         """
-        for channel in self._ways.events.channels:
+        events = self._ways.events
+        for channel in events.channels if record.name is not None else events.logs:
             channel.put(record)
         if wake:
             self._exports.wake()
