@@ -79,6 +79,7 @@ class Runtime:
         self._exports = Worker("waferscope-export", tick, self._export, self._export_all, settings.linger)
         self._next_beat = self._next_metrics = 0.0
         self._faults: dict[str, int] = {}
+        self._delivered = False  # by the last flush: all of it
         self._start_lock = threading.RLock()
         self.started = False
         log_export.install(settings.export_logs, self)
@@ -122,7 +123,7 @@ class Runtime:
             Whether all of it was handed over in time.
         """
         done = self._exports.ask()
-        return done.wait(max(timeout, 0.0)) and not self._waiting()
+        return done.wait(max(timeout, 0.0)) and (self._delivered or not self._waiting())
 
     def close(self, reason: str) -> None:
         """End what still runs and send what there is, within the time that the settings allow.
@@ -147,6 +148,7 @@ class Runtime:
         self.lock = threading.RLock()
         self.active = {}
         self._faults = {}
+        self._delivered = False
         self._log.renew()
         self._heartbeats.renew()
         self._exports.renew()
@@ -182,22 +184,22 @@ class Runtime:
             self._send_metrics()
 
     def _export_all(self) -> None:
-        for channel in (*self._events.channels, *self._traces.channels):
-            channel.send(hurry=True)
-        self._send_metrics(hurry=True)
+        sent = [channel.send(hurry=True) for channel in (*self._events.channels, *self._traces.channels)]
+        self._delivered = self._send_metrics(hurry=True) and all(sent)  # others may record on, meanwhile
         self._events.flush()
         self._traces.flush()
 
-    def _send_metrics(self, *, hurry: bool = False) -> None:
+    def _send_metrics(self, *, hurry: bool = False) -> bool:
         """Send what has waited; only then take what was recorded since: while the receiver is away, it adds up."""
         if not all([channel.send(hurry=hurry) for channel in self._metrics]):  # noqa: C419 - each gets its try
-            return
+            return False
         self._count_faults()
         delta = self.meter.take()
-        if delta is not None:
-            for channel in self._metrics:
-                channel.put(delta)
-                channel.send(hurry=hurry)
+        if delta is None:
+            return True
+        for channel in self._metrics:
+            channel.put(delta)
+        return all([channel.send(hurry=hurry) for channel in self._metrics])  # noqa: C419 - each gets its try
 
     def _count_faults(self) -> None:
         for boundary in guard.BOUNDARIES:
