@@ -82,6 +82,7 @@ class Runtime:
         self._exports = Worker("waferscope-export", tick, self._export, self._export_all, settings.linger)
         self._next_beat = self._next_metrics = 0.0
         self._faults: dict[str, int] = {}
+        self._delivered = False  # by the last flush: all of it
         self._start_lock = threading.RLock()
         self.started = False
         log_export.install(settings.export_logs, self)
@@ -127,7 +128,8 @@ class Runtime:
         """
         lost = self._lost
         done = self._exports.ask()
-        return done.wait(max(timeout, 0.0)) and not self._waiting() and self._lost == lost
+        delivered = done.wait(max(timeout, 0.0)) and (self._delivered or not self._waiting())
+        return delivered and self._lost == lost
 
     def beat(self) -> None:
         """Let every active job tell that it still runs."""
@@ -149,8 +151,7 @@ class Runtime:
             run.abandon(reason)
         for channel in self._channels:
             channel.last(monotonic() + self.settings.flush_timeout)
-        self.flush(self.settings.flush_timeout)
-        if waiting := self._waiting():
+        if not self.flush(self.settings.flush_timeout) and (waiting := self._waiting()):
             lost = waiting + self._log.dropped
             guard.tell("telemetry could not all be delivered before the process ended: %d records are lost", lost)
 
@@ -161,6 +162,7 @@ class Runtime:
         self.lock = threading.RLock()
         self.active = {}
         self._faults = {}
+        self._delivered = False
         self._log.renew()
         self._heartbeats.renew()
         self._exports.renew()
@@ -194,22 +196,22 @@ class Runtime:
             self._send_metrics()
 
     def _export_all(self) -> None:
-        for channel in self._records:
-            channel.send(hurry=True)
-        self._send_metrics(hurry=True)
+        sent = [channel.send(hurry=True) for channel in self._records]
+        self._delivered = self._send_metrics(hurry=True) and all(sent)  # others may record on, meanwhile
         self._ways.events.flush()
         self._ways.traces.flush()
 
-    def _send_metrics(self, *, hurry: bool = False) -> None:
+    def _send_metrics(self, *, hurry: bool = False) -> bool:
         """Send what has waited; only then take what was recorded since: while the receiver is away, it adds up."""
         if not all([channel.send(hurry=hurry) for channel in self._ways.metrics]):  # noqa: C419 - each gets its try
-            return
+            return False
         self._count_faults()
         delta = self.meter.take()
-        if delta is not None:
-            for channel in self._ways.metrics:
-                channel.put(delta)
-                channel.send(hurry=hurry)
+        if delta is None:
+            return True
+        for channel in self._ways.metrics:
+            channel.put(delta)
+        return all([channel.send(hurry=hurry) for channel in self._ways.metrics])  # noqa: C419 - each gets its try
 
     def _count_faults(self) -> None:
         for boundary in guard.BOUNDARIES:
