@@ -165,7 +165,10 @@ def events(
     waiting = whole("OTEL_BLRP_MAX_QUEUE_SIZE", _WAITING)
     if not _is_unset(provider) and provider not in _own:
         logger: Logger = provider.get_logger(scope.name, scope.version, scope.schema_url)
-        emitted = [Emitted(signal, Outbox(waiting), partial(_emit, logger), log) for signal in ("events", "logs")]
+        emitted = [
+            Emitted(signal, Outbox(waiting, Record.gave_way), partial(_emit, logger), log)
+            for signal in ("events", "logs")
+        ]
         return Events((emitted[0],), (emitted[1],), _flush_of(provider, own=False))
     provider = SdkLoggerProvider(resource=resource, shutdown_on_exit=False)
     prepare = partial(_readable, resource=resource, scope=scope)
@@ -175,7 +178,7 @@ def events(
         return tuple(
             Exported(
                 signal, LogRecordExportResult.SUCCESS, route,
-                outbox=Outbox(waiting), batch=batch, prepare=prepare, log=log,
+                outbox=Outbox(waiting, Record.gave_way), batch=batch, prepare=prepare, log=log,
             )
             for route in exporters.build("logs", settings.endpoint)
         )  # fmt: skip
