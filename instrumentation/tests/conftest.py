@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 from opentelemetry._logs import set_logger_provider
+from opentelemetry.context import Context, attach
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -111,6 +112,7 @@ def telemetry(_host_sdk: Memory, monkeypatch: pytest.MonkeyPatch) -> Memory:
     monkeypatch.setenv("WAFERSCOPE_HEARTBEAT_INTERVAL", "3600")
     for boundary in guard.BOUNDARIES:
         boundary.reset()
+    attach(Context())  # a test that breaks `detach` may have left a job current
     waferscope.configure(site="fab1", service="tests")
     _host_sdk.clear()
     return _host_sdk
