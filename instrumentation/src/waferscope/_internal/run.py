@@ -87,7 +87,10 @@ class Run:
         self._used, self._peak = probe.usage(), probe.memory().own
         self._gc = runtime.gc.seconds if runtime.gc is not None else 0.0
         queue_s = None if spec.queued_ns is None else max(start_ns - spec.queued_ns, 0) / 1e9
-        self._said = report.on_events(spec, self.job_id, carried.get(semconv.WAFER_JOB_ID), queue_s)
+        parent_id = carried.get(semconv.WAFER_JOB_ID)
+        if parent_id is not None:
+            parent_id = arguments.key(parent_id)  # it may come from another process
+        self._said = report.on_events(spec, self.job_id, parent_id, queue_s)
         self.span = span.start(runtime.tracer, spec.name, self._said, start_ns, here, links=self._links())
         with guard.CONTEXT:
             more = {**spec.carried, semconv.WAFER_JOB_ID: self.job_id}
@@ -194,7 +197,7 @@ class Run:
         for other in self.spec.links:
             found = span.context_of(other)
             if found is None:
-                arguments.misuse("%r is neither a job that has begun nor a traceparent; no link to it", other)
+                arguments.misuse("%r is no job that has begun; no link to it", other)
             else:
                 links.append(Link(found))
         lot = self.spec.attributes.get(semconv.WAFER_LOT_ID)
