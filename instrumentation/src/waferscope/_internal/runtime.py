@@ -64,7 +64,7 @@ class Runtime:
         self._metrics = providers.metrics(settings, to_sdk, log)
         self.tracer: Tracer = self._traces.tracer
         self.probe = Process()
-        self.gc = gc_pauses.Pauses() if settings.gc_pauses else None
+        self.gc = gc_pauses.PAUSES.watch() if settings.gc_pauses else None
         self.gpu = gpu.find()
         self.inherited: Context = environment.inherited()
         self.lock = threading.Lock()

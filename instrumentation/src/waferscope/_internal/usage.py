@@ -121,17 +121,19 @@ class Process:
         self._process = psutil.Process()
         self._children = Children(self._process)
         self._read_at = 0.0
+        self._ended: object = None
         self._memory = Memory()
 
     def usage(self) -> Usage:
         """Tell what the process, its ended and its live children have used: three system calls where none lives."""
         with guard.USAGE:
-            self._refresh()
-            live = self._children.cpu
             if sys.platform == "win32":
-                times = os.times()
+                self._refresh()
+                times, live = os.times(), self._children.cpu
                 return Usage(times.user + live.user, times.system + live.system)
             own, ended = getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN)
+            self._refresh(ended)
+            live = self._children.cpu
             return Usage(
                 own.ru_utime + ended.ru_utime + live.user,
                 own.ru_stime + ended.ru_stime + live.system,
@@ -149,9 +151,16 @@ class Process:
             self._refresh()
         return self._memory
 
-    def _refresh(self) -> None:
+    def _refresh(self, ended: object = None) -> None:
+        """Look anew after 0.1 s, or when a child has ended since: what it used is in the process's own account now.
+
+        Args:
+            ended: That account; None where it is not asked for.
+        """
         now = monotonic()
-        if now - self._read_at > _FRESH:
+        changed = ended is not None and ended != self._ended and self._children.memory > 0
+        if now - self._read_at > _FRESH or changed:
             self._read_at = now
+            self._ended = ended
             self._children.look()
             self._memory = Memory(self._process.memory_info().rss, self._children.memory)
