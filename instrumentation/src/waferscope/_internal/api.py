@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from waferscope import semconv
-from waferscope._internal import guard, process
+from waferscope._internal import arguments, guard, process
 from waferscope._internal.arguments import AttributeValue
 from waferscope._internal.current import current_job
 from waferscope._internal.job import Job
@@ -104,6 +104,9 @@ def job(
         UsageError: An argument is wrong, and strictness is asked for.
     """
     with guard.ARGUMENTS:
+        if callable(name):
+            decorated: Job = _bare("job", name, job)
+            return decorated
         known = {
             semconv.WAFER_LOT_ID: lot,
             semconv.WAFER_CARRIER_ID: carrier,
@@ -134,6 +137,10 @@ def step(name: str, /, **attributes: AttributeValue) -> Step:
     Returns:
         The step; it begins when it is entered.
     """
+    with guard.ARGUMENTS:
+        if callable(name):
+            decorated: Step = _bare("step", name, step)
+            return decorated
     return Step.of(current_job, name, attributes)
 
 
@@ -149,3 +156,10 @@ def flush(timeout: float = 3.0) -> bool:
     with guard.FLUSH:
         return process.flush(timeout)
     return False
+
+
+def _bare(kind: str, function: Any, make: Callable[[str], Any]) -> Any:
+    """Correct `@waferscope.job` over a function, where `@waferscope.job("name")` is meant."""
+    name = getattr(function, "__name__", kind)
+    arguments.misuse("@waferscope.%s needs a name: @waferscope.%s(%r); that is used", kind, kind, name)
+    return make(name)(function)
