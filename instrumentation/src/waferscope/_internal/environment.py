@@ -32,6 +32,9 @@ def environment() -> dict[str, str]:
     with guard.CONTEXT:
         said: dict[str, str] = {}
         propagate.inject(said)
+        if said:  # all or nothing: the state of one trace does not go with another one
+            for field in propagate.get_global_textmap().fields:
+                variables.pop(_variable(field), None)
         variables.update({_variable(field): value for field, value in said.items()})
     return variables
 
