@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 from opentelemetry._logs import set_logger_provider
+from opentelemetry.context import Context, attach
 from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -96,6 +97,7 @@ def telemetry(_host_sdk: Memory, monkeypatch: pytest.MonkeyPatch) -> Memory:
     monkeypatch.setenv("WAFERSCOPE_HEARTBEAT_INTERVAL", "3600")
     for boundary in guard.BOUNDARIES:
         boundary.reset()
+    attach(Context())  # a test that breaks `detach` may have left a job current
     waferscope.configure(site="fab1", service="tests")
     _host_sdk.clear()
     return _host_sdk

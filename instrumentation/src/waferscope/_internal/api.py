@@ -105,6 +105,9 @@ def job(
         UsageError: An argument is wrong, and strictness is asked for.
     """
     with guard.ARGUMENTS:
+        if callable(name):
+            decorated: Job = _bare("job", name, job)
+            return decorated
         known = {
             semconv.WAFER_LOT_ID: lot,
             semconv.WAFER_CARRIER_ID: carrier,
@@ -135,6 +138,10 @@ def step(name: str, /, **attributes: AttributeValue) -> Step:
     Returns:
         The step; it begins when it is entered.
     """
+    with guard.ARGUMENTS:
+        if callable(name):
+            decorated: Step = _bare("step", name, step)
+            return decorated
     return Step.of(current_job, name, attributes)
 
 
@@ -150,3 +157,10 @@ def flush(timeout: float = 3.0) -> bool:
     with guard.FLUSH:
         return process.flush(timeout)
     return False
+
+
+def _bare(kind: str, function: Any, make: Callable[[str], Any]) -> Any:
+    """Correct `@waferscope.job` over a function, where `@waferscope.job("name")` is meant."""
+    name = getattr(function, "__name__", kind)
+    arguments.misuse("@waferscope.%s needs a name: @waferscope.%s(%r); that is used", kind, kind, name)
+    return make(name)(function)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, overload
 
 from waferscope._internal import guard
 
@@ -17,6 +18,7 @@ AttributeValue = Scalar | Sequence[str] | Sequence[bool] | Sequence[int] | Seque
 
 _KEY_BYTES = 512  # of an id or a name: what the site's indexes take
 _TEXT_LENGTH = 8192  # characters of any other text
+_ITEMS = 256  # of a list
 _INTEGER = 2**63  # OTLP's integers are signed and have 64 bits
 _RESERVED = ("wafer.job.", "wafer.step.")
 _SCALARS = (str, bool, int, float)
@@ -67,20 +69,32 @@ def identifier(what: str, value: object) -> str | None:
         return value
     if not isinstance(value, str):
         misuse("%s is a text, not %s; it is written as one", what, type(value).__name__)
-        value = str(value)
-    if not value:
+    written = _written(value)
+    if not written:
         misuse("%s is empty; it is left out", what)
         return None
-    encoded = value.encode("utf-8", "replace")
-    if len(encoded) > _KEY_BYTES:
-        misuse("%s has more than %d bytes; it is cut", what, _KEY_BYTES)
-    return encoded[:_KEY_BYTES].decode("utf-8", "ignore")
+    fitting = key(written)
+    if fitting != written:
+        misuse("%s has more than %d bytes, or half of a surrogate pair; it is corrected", what, _KEY_BYTES)
+    return fitting
+
+
+def required(what: str, value: object) -> str | None:
+    """Check an id that must not be missing; otherwise as `identifier`."""
+    if value is None:
+        misuse("%s is missing; nothing is told", what)
+    return identifier(what, value)
+
+
+def key(value: object) -> str:
+    """Turn anything into an id or a name: of at most 512 bytes, in valid UTF-8."""
+    return _written(value).encode("utf-8", "replace")[:_KEY_BYTES].decode("utf-8", "ignore")
 
 
 def text(value: object) -> str:
     """Turn anything into a text that can be sent: of bounded length, in valid UTF-8."""
-    written = value if type(value) is str else str(value)
-    return written[:_TEXT_LENGTH] if written.isascii() else _utf8(written[:_TEXT_LENGTH])
+    written = _written(value)[:_TEXT_LENGTH]
+    return written if written.isascii() else written.encode("utf-8", "replace").decode("utf-8")
 
 
 def attributes(given: Mapping[str, Any]) -> dict[str, AttributeValue]:
@@ -93,14 +107,35 @@ def attributes(given: Mapping[str, Any]) -> dict[str, AttributeValue]:
         Those that OTLP can carry, the others written as text.
     """
     checked: dict[str, AttributeValue] = {}
-    for key, value in given.items():
+    for name, value in given.items():
         if value is None:
             continue
-        if not isinstance(key, str) or key.startswith(_RESERVED):
-            misuse("the attribute %r is the wrapper's own; it is left out", key)
-            continue
-        checked[key] = value if type(value) is bool else _value(key, value)
+        if not isinstance(name, str) or name.startswith(_RESERVED):
+            misuse("the attribute %r is the wrapper's own; it is left out", name)
+        elif (known := identifier("the name of an attribute", name)) is not None:
+            checked[known] = value if type(value) is bool else _attribute(known, value)
     return checked
+
+
+def carriable(value: Any) -> AttributeValue | None:
+    """Turn a value into one that OTLP can carry as it is, or nearly so.
+
+    Args:
+        value: Of Python, or of numpy and its kin.
+
+    Returns:
+        A scalar, or a list of scalars of one type; None for what can only be written as text.
+    """
+    if isinstance(value, _SCALARS):
+        return _scalar(value)
+    with suppress(Exception):  # whatever the author's class does when it is looked at
+        if hasattr(value, "tolist") and math.prod(value.shape) <= _ITEMS:  # an array or a scalar of numpy
+            value = value.tolist()
+            if isinstance(value, _SCALARS):
+                return _scalar(value)
+        if isinstance(value, list | tuple) and len(value) <= _ITEMS:
+            return _items(value)
+    return None
 
 
 def number(what: str, value: Any) -> float | None:
@@ -123,13 +158,21 @@ def number(what: str, value: Any) -> float | None:
     return None
 
 
-def whole(what: str, value: Any, default: int, *, least: int = 1) -> int:
+@overload
+def whole(what: str, value: Any, default: int, *, least: int = 1) -> int: ...
+
+
+@overload
+def whole(what: str, value: Any, default: None, *, least: int = 1) -> int | None: ...
+
+
+def whole(what: str, value: Any, default: int | None, *, least: int = 1) -> int | None:
     """Check a whole number.
 
     Args:
         what: Is named so in the warning.
         value: What the author gave.
-        default: Stands for what is no whole number.
+        default: Stands for what is no whole number; None leaves it out.
         least: The smallest that there is.
 
     Returns:
@@ -137,10 +180,11 @@ def whole(what: str, value: Any, default: int, *, least: int = 1) -> int:
     """
     if type(value) is int and least <= value < 2**31:
         return value
-    with guard.ARGUMENTS:
-        if not isinstance(value, bool) and int(value) == value and least <= int(value) < 2**31:
+    with suppress(Exception):  # no number at all
+        if not isinstance(value, bool | str) and int(value) == value and least <= int(value) < 2**31:
             return int(value)  # of numpy and its kin
-    misuse("%s is a whole number from %d, not %r; %d is used", what, least, value, default)
+    instead = "it is left out" if default is None else f"{default} is used"
+    misuse("%s is a whole number from %d, not %r; %s", what, least, value, instead)
     return default
 
 
@@ -156,7 +200,7 @@ def instant(what: str, value: datetime | float | None) -> int | None:
     """
     if value is None:
         return None
-    with guard.ARGUMENTS:
+    with suppress(Exception):  # no instant at all, or one that the platform can't tell
         seconds = value.timestamp() if isinstance(value, datetime) else float(value)
         if 0 < seconds < _INTEGER / 1e9:
             return int(seconds * 1e6) * 1000
@@ -164,22 +208,36 @@ def instant(what: str, value: datetime | float | None) -> int | None:
     return None
 
 
-def _value(key: str, value: Any) -> AttributeValue:
-    if hasattr(value, "item") and not isinstance(value, _SCALARS):
-        value = value.item()  # a scalar of numpy
+def _attribute(name: str, value: Any) -> AttributeValue:
+    found = carriable(value)
+    if found is None:
+        misuse("the attribute %s can't be %s; it is written as text", name, type(value).__name__)
+        return text(value)
+    if isinstance(value, str) and found != value:
+        misuse("the attribute %s is too long, or has half of a surrogate pair; it is corrected", name)
+    return found
+
+
+def _scalar(value: Scalar) -> Scalar:
     if isinstance(value, bool | float):
         return value
     if isinstance(value, str):
         return text(value)
-    if isinstance(value, int):
-        return value if -_INTEGER <= value < _INTEGER else str(value)
-    if isinstance(value, list | tuple) and len({type(item) for item in value}) <= 1:
-        items = [_value(key, item) for item in value]
-        if all(isinstance(item, _SCALARS) for item in items):
-            return items  # type: ignore[return-value] # of one type, all of them scalars
-    misuse("the attribute %s can't be %s; it is written as text", key, type(value).__name__)
-    return text(value)
+    return value if -_INTEGER <= value < _INTEGER else text(value)
 
 
-def _utf8(value: str) -> str:
-    return value.encode("utf-8", "replace").decode("utf-8")
+def _items(values: Sequence[Any]) -> AttributeValue | None:
+    items = [carriable(item) for item in values]
+    kinds = {next((kind for kind in (bool, int, float, str) if isinstance(item, kind)), None) for item in items}
+    if kinds == {int, float}:
+        return [float(item) for item in items]  # type: ignore[arg-type] # all of them numbers
+    return items if len(kinds) <= 1 and None not in kinds else None  # type: ignore[return-value] # scalars of one type
+
+
+def _written(value: object) -> str:
+    if isinstance(value, str):
+        return value if type(value) is str else str.__str__(value)  # also of an enum its value, not its name
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - a class of the author's whose __str__ is broken costs its own value only
+        return f"<{type(value).__name__}>"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from time import monotonic
 
@@ -11,6 +10,7 @@ from waferscope._internal import arguments, guard
 
 _REDRAW = 0.1  # s
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
+_COLUMNS = 80  # where the terminal does not tell
 _WIDTH = 20  # characters of the bar itself
 
 
@@ -44,7 +44,7 @@ class Bar:
     def _draw(self, now: float) -> None:
         self._drawn = now
         line = line_of(self._name, self._done, self._total, self._unit, now - self._began)
-        columns = shutil.get_terminal_size().columns
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns or _COLUMNS
         sys.stderr.write(f"\r{line[: columns - 1]}\x1b[K")
         sys.stderr.flush()
 

@@ -35,18 +35,20 @@ class Children:
 
     def look(self) -> None:
         """Look at them: one system call where there are none, some 50 µs for each otherwise."""
+        self.cpu, self.memory = self._added_up() if _has_children() else (Cpu(), 0)
+
+    def _added_up(self) -> tuple[Cpu, int]:
         from psutil import Error  # noqa: PLC0415 - loaded already, by whoever made the process object
 
         user = system = 0.0
         memory = 0
-        if _has_children():
-            for child in descendants(self._process):
-                with suppress(Error):  # it ended in between
-                    times = child.cpu_times()
-                    user += times.user + getattr(times, "children_user", 0.0)
-                    system += times.system + getattr(times, "children_system", 0.0)
-                    memory += child.memory_info().rss
-        self.cpu, self.memory = Cpu(user, system), memory
+        for child in descendants(self._process):
+            with suppress(Error):  # it ended in between
+                times = child.cpu_times()
+                user += times.user + getattr(times, "children_user", 0.0)
+                system += times.system + getattr(times, "children_system", 0.0)
+                memory += child.memory_info().rss
+        return Cpu(user, system), memory
 
 
 def _has_children() -> bool:

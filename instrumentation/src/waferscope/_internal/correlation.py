@@ -9,6 +9,8 @@ from opentelemetry import trace
 
 from waferscope._internal import context, guard
 
+STAMPS = frozenset(("wafer_job_id", "wafer_job_name", "wafer_trace_id", "wafer_span_id"))
+
 
 class _Installed:
     done = False
@@ -33,7 +35,21 @@ def install() -> None:
     logging.setLogRecordFactory(factory)
 
 
+class _Stamped(dict[str, Any]):
+    """A record's attributes, ours hidden from the check of `Logger.makeRecord`: an `extra` of such a name may win."""
+
+    __slots__ = ()
+
+    def __contains__(self, name: object) -> bool:
+        return name not in STAMPS and super().__contains__(name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Cross to other processes as a plain dict."""
+        return dict, (dict(self),)
+
+
 def _stamp(record: logging.LogRecord) -> None:
+    record.__dict__ = _Stamped(record.__dict__)
     record.wafer_job_id = record.wafer_job_name = record.wafer_trace_id = record.wafer_span_id = ""
     with guard.LOG:
         here = context.current()

@@ -40,6 +40,10 @@ class _NoJob(Job):
     def cancel(self, reason: str) -> None:
         """Keep nothing."""
 
+    def retry(self) -> Job:
+        """Try nothing again."""
+        return self
+
     def run(self) -> Run | None:
         """Tell nothing."""
         return None

@@ -26,6 +26,8 @@ def decorate(again: Again, function: Callable[P, R]) -> Callable[P, R]:
     Returns:
         A function of the same kind and signature.
     """
+    if isinstance(function, staticmethod | classmethod):
+        return cast("Callable[P, R]", type(function)(decorate(again, function.__func__)))
     if inspect.iscoroutinefunction(function):
         return cast("Callable[P, R]", _coroutine(again, function))
     if inspect.isasyncgenfunction(function):
@@ -51,7 +53,10 @@ def _coroutine(again: Again, function: Callable[..., Any]) -> Callable[..., Any]
 
 
 def _generator(again: Again, function: Callable[..., Generator[Any, Any, Any]]) -> Callable[..., Any]:
-    """Observe from the first `next` to the end; between, the caller's context is current, not the generator's."""
+    """Observe from the first `next` to the end; between, the caller's context is current, not the generator's.
+
+    Whatever is thrown in, `GeneratorExit` included, is handed on: how it ends is the generator's own affair.
+    """
 
     @wraps(function)
     def observed(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
@@ -63,13 +68,11 @@ def _generator(again: Again, function: Callable[..., Generator[Any, Any, Any]]) 
                     item = proceed(value)
                 except StopIteration as stop:
                     return stop.value
+                finally:
+                    value = None  # an exception would keep this frame, and this frame the exception
                 run.suspend()
                 try:
                     value = yield item
-                except GeneratorExit:
-                    run.resume()
-                    generator.close()
-                    raise
                 except BaseException as thrown:  # noqa: BLE001 - handed into the generator, as `yield from` does
                     proceed, value = generator.throw, thrown
                 else:
@@ -80,6 +83,8 @@ def _generator(again: Again, function: Callable[..., Generator[Any, Any, Any]]) 
 
 
 def _async_generator(again: Again, function: Callable[..., AsyncGenerator[Any, Any]]) -> Callable[..., Any]:
+    """Observe as `_generator` does."""
+
     @wraps(function)
     async def observed(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         with again(args, kwargs) as run:
@@ -90,13 +95,11 @@ def _async_generator(again: Again, function: Callable[..., AsyncGenerator[Any, A
                     item = await proceed(value)
                 except StopAsyncIteration:
                     return
+                finally:
+                    value = None
                 run.suspend()
                 try:
                     value = yield item
-                except GeneratorExit:
-                    run.resume()
-                    await generator.aclose()
-                    raise
                 except BaseException as thrown:  # noqa: BLE001 - handed into the generator
                     proceed, value = generator.athrow, thrown
                 else:

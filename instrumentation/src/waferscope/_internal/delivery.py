@@ -249,11 +249,15 @@ class Emitted:
         """See `Channel.send`."""
         del hurry
         while taken := self._outbox.take(self._outbox.limit):
-            for item in taken:
-                with guard.EVENT:
-                    self._emit(item)
-                    continue
-                self._log.lost(self._signal, "refused", 1)
+            _delivering.active = True
+            try:
+                for item in taken:
+                    with guard.EVENT:
+                        self._emit(item)
+                        continue
+                    self._log.lost(self._signal, "refused", 1)
+            finally:
+                _delivering.active = False
         if count := self._outbox.overrun():
             self._log.lost(self._signal, "queue_full", count)
         return True

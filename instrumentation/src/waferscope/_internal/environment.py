@@ -33,7 +33,11 @@ def environment() -> dict[str, str]:
     Returns:
         `os.environ` with TRACEPARENT, TRACESTATE and BAGGAGE, as far as there is something to say.
     """
-    return {**os.environ, **variables()}
+    said = variables()
+    if not said:
+        return dict(os.environ)
+    # All or nothing: the state of one trace does not go with another one.
+    return {**{name: value for name, value in os.environ.items() if name not in _all_variables()}, **said}
 
 
 def variables() -> dict[str, str]:
@@ -57,6 +61,12 @@ def extracted(headers: Mapping[str, str]) -> Context:
     from opentelemetry import propagate  # noqa: PLC0415 - see above
 
     return propagate.extract(headers, context.EMPTY)
+
+
+def _all_variables() -> set[str]:
+    from opentelemetry.propagate import get_global_textmap  # noqa: PLC0415 - see above
+
+    return set(map(_variable, get_global_textmap().fields))
 
 
 def _variable(field: str) -> str:

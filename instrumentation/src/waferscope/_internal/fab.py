@@ -80,13 +80,10 @@ class Carrier:
         with guard.EVENT:
             said = {
                 semconv.WAFER_CARRIER_ID: self._id,
-                semconv.WAFER_EQUIPMENT_ID: arguments.identifier("equipment", equipment),
+                semconv.WAFER_EQUIPMENT_ID: arguments.required("equipment", equipment),
                 semconv.WAFER_LOAD_PORT_ID: arguments.identifier("load_port", load_port),
                 semconv.WAFER_LOT_ID: arguments.identifier("lot", lot),
             }
-            if said[semconv.WAFER_EQUIPMENT_ID] is None:
-                arguments.misuse("a carrier arrives at and departs from some equipment; without one it is not told")
-                return
             _tell(name, said, at)
 
 
@@ -98,7 +95,7 @@ def equipment(id: str, /) -> Equipment:  # noqa: A002 - the attribute's own name
     """
     found = None
     with guard.ARGUMENTS:
-        found = arguments.identifier("equipment", id)
+        found = arguments.required("equipment", id)
     return Equipment(found)
 
 
@@ -110,7 +107,7 @@ def carrier(id: str, /) -> Carrier:  # noqa: A002 - the attribute's own name
     """
     found = None
     with guard.ARGUMENTS:
-        found = arguments.identifier("carrier", id)
+        found = arguments.required("carrier", id)
     return Carrier(found)
 
 
@@ -128,7 +125,7 @@ def deployment(version: str, *, service: str | None = None, at: At = None) -> No
             return
         said = {
             semconv.SERVICE_NAME: arguments.identifier("service", service) or runtime.service,
-            semconv.SERVICE_VERSION: arguments.identifier("version", version),
+            semconv.SERVICE_VERSION: arguments.required("version", version),
         }
         _tell(semconv.EVENT_WAFER_DEPLOYMENT, said, at)
 

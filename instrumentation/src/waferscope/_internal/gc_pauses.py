@@ -16,7 +16,12 @@ class Pauses:
     def __init__(self) -> None:
         self.seconds = 0.0
         self._began: float | None = None
-        gc.callbacks.append(self._note)
+
+    def watch(self) -> Pauses:
+        """Hook into the garbage collector, once however often the wrapper is configured."""
+        if self._note not in gc.callbacks:
+            gc.callbacks.append(self._note)
+        return self
 
     def _note(self, phase: str, _: dict[str, int]) -> None:
         if phase == "start":
@@ -24,3 +29,6 @@ class Pauses:
         elif self._began is not None:
             self.seconds += perf_counter() - self._began
             self._began = None
+
+
+PAUSES = Pauses()

@@ -137,8 +137,9 @@ class Job(Observed):
                 )
 
     def retry(self) -> Job:
-        """Make the next attempt at this job: the same id, not yet begun."""
-        return Job(replace(self._spec, id=self.id, attempt=self.attempt + 1), None, self._probe)
+        """Make the next attempt at this job: the same id, not yet begun; what it waits for is no queue."""
+        next_one = replace(self._spec, id=self.id, attempt=self.attempt + 1, queued_ns=None)
+        return Job(next_one, None, self._probe)
 
     def again(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Job:
         """See `Observed.again`."""
@@ -152,10 +153,12 @@ class Job(Observed):
         with guard.JOB:
             if self._begun:
                 arguments.misuse("job %s is entered a second time: not recorded, make a new one", self.name)
+                self._repeats += 1
                 return
             self._begun = True
             if self._arguments is not None:  # functions among them, but no call to tell them: they are refused here
-                self._spec = self._arguments.check()
+                self._spec = spec = self._arguments.check()
+                self.id, self.attempt = spec.id or self.id, spec.attempt
             runtime = self.pipeline()
             here = context.current()
             if runtime is None:
@@ -169,6 +172,9 @@ class Job(Observed):
 
     def finish(self, error: BaseException | None) -> None:
         """Tell how the job ended. The copy in a forked child says nothing: the process that began a job ends it."""
+        if self._repeats:
+            self._repeats -= 1
+            return
         with guard.JOB:
             with guard.CONTEXT:
                 context.detach(self._token)

@@ -6,8 +6,11 @@ import logging
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry import context as otel_context
+
 from waferscope import semconv
 from waferscope._internal import arguments, context, guard, process, severity
+from waferscope._internal.correlation import STAMPS
 from waferscope._internal.delivery import is_delivering
 from waferscope._internal.records import Record
 
@@ -15,9 +18,10 @@ if TYPE_CHECKING:
     from waferscope._internal.arguments import AttributeValue
     from waferscope._internal.runtime import Runtime
 
+# Set while any exporter of the OpenTelemetry SDK is at work, ours or the host's: what is logged then is about that.
+_SUPPRESSED = getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation")
 _OWN = ("waferscope", "opentelemetry")
-_PLAIN = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
-_STAMPED = {"wafer_job_id", "wafer_job_name", "wafer_trace_id", "wafer_span_id"}
+_PLAIN = set(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
 
 
 class _Export:
@@ -35,7 +39,7 @@ def install(level: int | None, runtime: Runtime) -> None:
     reach standard error by themselves. Loggers' levels and filters decide as before which records there are.
 
     Args:
-        level: From which records are exported; None exports none.
+        level: From which records are exported, as far as the loggers' own levels let them through; None exports none.
         runtime: Sends them.
     """
     _Export.level, _Export.runtime = level, runtime
@@ -48,7 +52,7 @@ def install(level: int | None, runtime: Runtime) -> None:
         _export(record)
         below(logger, record)
 
-    logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign,assignment] # where every record comes by, once
+    logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign,assignment] # every record comes by, once
 
 
 def _export(record: logging.LogRecord) -> None:
@@ -56,21 +60,28 @@ def _export(record: logging.LogRecord) -> None:
     level, runtime = _Export.level, _Export.runtime
     if level is None or runtime is None or record.levelno < level or is_delivering():
         return
-    if record.name.split(".", 1)[0] in _OWN:
-        return
     with guard.LOG:
+        here = context.current()
+        if here.get(_SUPPRESSED) or record.name.split(".", 1)[0] in _OWN:
+            return
         if not runtime.started:
             process.start(runtime)
-        here = context.current()
-        body = arguments.text(record.getMessage())
+        body = arguments.text(_message(record))
         said = _attributes(record, here)
         time = int(record.created * 1e9)
         runtime.emit(Record(None, here, said, severity=severity.of(record.levelno), body=body, time=time))
 
 
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - its arguments don't fit: the host's own handlers tell that
+        return str(record.msg)
+
+
 def _attributes(record: logging.LogRecord, here: Any) -> dict[str, AttributeValue]:
-    extra = {key: value for key, value in record.__dict__.items() if key not in _PLAIN and key not in _STAMPED}
-    said: dict[str, AttributeValue] = {key: _plain(value) for key, value in extra.items() if value is not None}
+    extra = {key: value for key, value in record.__dict__.items() if key not in _PLAIN and key not in STAMPS}
+    said = {arguments.key(key): _plain(value) for key, value in extra.items() if value is not None}
     said[semconv.CODE_FILE_PATH] = arguments.text(record.pathname)
     said[semconv.CODE_FUNCTION_NAME] = record.funcName or ""
     said[semconv.CODE_LINE_NUMBER] = record.lineno
@@ -88,6 +99,5 @@ def _attributes(record: logging.LogRecord, here: Any) -> dict[str, AttributeValu
 
 def _plain(value: Any) -> AttributeValue:
     """Give an `extra` as OTLP can carry it; no misuse: it was meant for other handlers."""
-    if isinstance(value, bool | float):
-        return value
-    return value if isinstance(value, int) and abs(value) < 2**63 else arguments.text(value)
+    found = arguments.carriable(value)
+    return arguments.text(value) if found is None else found

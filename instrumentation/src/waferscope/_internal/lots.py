@@ -25,5 +25,6 @@ class Lots:
         """Note a job of a lot; nothing for None."""
         if lot is not None:
             self._contexts[lot] = span.get_span_context()
+            self._contexts.move_to_end(lot)
             if len(self._contexts) > _REMEMBERED:
                 self._contexts.popitem(last=False)

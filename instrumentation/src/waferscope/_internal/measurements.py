@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from functools import lru_cache
+from contextlib import suppress
 from itertools import pairwise
 
 from waferscope._internal import arguments
@@ -12,7 +12,9 @@ from waferscope.semconv import Metric
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,254}")  # OpenTelemetry metrics API, "Instrument name syntax"
 _UNIT_LENGTH = 63  # ibid., "Instrument unit"
+_MANY = 1000  # metrics that are remembered
 _HALF = tuple(step * 10.0**decade for decade in range(-3, 6) for step in (1, 2, 5))
+_known: dict[tuple[str, str], Metric] = {}
 BUCKETS = (*(-bound for bound in reversed(_HALF)), 0.0, *_HALF)
 
 
@@ -35,18 +37,25 @@ def metric(name: str, unit: str, buckets: tuple[float, ...] | None) -> Metric | 
     if not isinstance(unit, str) or len(unit) > _UNIT_LENGTH or not unit.isascii():
         arguments.misuse("the unit of %s is at most 63 ASCII characters, not %r; 1 is used", name, unit)
         unit = "1"
-    return _described(name, unit, BUCKETS if buckets is None else _ascending(name, buckets))
-
-
-@lru_cache(maxsize=1000)
-def _described(name: str, unit: str, buckets: tuple[float, ...]) -> Metric:
-    return Metric(name, "histogram", unit, "A measurement of the process.", buckets)
+    known = _known.get((name, unit))
+    if known is not None and (buckets is None or known.boundaries == buckets):
+        return known
+    bounds = BUCKETS if buckets is None else _ascending(name, buckets)
+    if known is not None:
+        if bounds != known.boundaries:
+            arguments.misuse("the buckets of %s are those of its first call; the other ones are not used", name)
+        return known
+    made = Metric(name, "histogram", unit, "A measurement of the process.", bounds)
+    if len(_known) < _MANY:
+        _known[name, unit] = made
+    return made
 
 
 def _ascending(name: str, buckets: tuple[float, ...]) -> tuple[float, ...]:
-    bounds = tuple(map(float, buckets))
-    finite = bounds and all(map(math.isfinite, bounds))
-    if finite and all(low < high for low, high in pairwise(bounds)):
-        return bounds
-    arguments.misuse("the buckets of %s don't ascend: %r; the default ones are used", name, buckets)
+    with suppress(TypeError, ValueError, OverflowError):
+        bounds = tuple(map(float, buckets))
+        finite = bounds and all(map(math.isfinite, bounds))
+        if finite and all(low < high for low, high in pairwise(bounds)):
+            return bounds
+    arguments.misuse("the buckets of %s are no ascending numbers: %r; the default ones are used", name, buckets)
     return BUCKETS

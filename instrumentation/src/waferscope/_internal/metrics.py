@@ -83,8 +83,8 @@ class State:
     exponential: Exponential | None = None
     exemplars: dict[int, Exemplar] = field(default_factory=dict)
 
-    def add(self, measured: Measurement) -> None:
-        """Add one value."""
+    def add(self, measured: Measurement, boundaries: tuple[float, ...]) -> None:
+        """Add one value; the boundaries are those that the buckets were made for."""
         value = measured.value
         self.count += 1
         self.sum += value
@@ -92,7 +92,7 @@ class State:
         self.max = max(self.max, value)
         bucket = 0
         if self.buckets:
-            bucket = bisect_left(measured.metric.boundaries, value)
+            bucket = bisect_left(boundaries, value)
             self.buckets[bucket] += 1
         elif self.exponential is not None:
             self.exponential.add(value)
@@ -199,7 +199,7 @@ class Meter:
                     continue
                 recorded = self._recorded[metric.name, metric.unit] = Recorded(metric)
             state = recorded.states.get(measured.attributes) or self._new_state(recorded, measured)
-            state.add(measured)
+            state.add(measured, recorded.metric.boundaries)
 
     def _new_state(self, recorded: Recorded, measured: Measurement) -> State:
         attributes = measured.attributes if len(recorded.states) < _CARDINALITY else (OVERFLOW,)

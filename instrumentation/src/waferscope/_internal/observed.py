@@ -24,12 +24,13 @@ R = TypeVar("R")
 class Observed:
     """A block of the host's code that is observed from its beginning to its end. Never changes what it raises."""
 
-    __slots__ = ("_declared", "_suspended", "_token")
+    __slots__ = ("_declared", "_repeats", "_suspended", "_token")
 
     def __init__(self) -> None:
         self._token: Token[Context] | None = None
         self._suspended: Context | None = None
         self._declared: Outcome | None = None
+        self._repeats = 0  # entries amid the first one, which alone begins and ends it
 
     @abstractmethod
     def begin(self) -> None:

@@ -55,12 +55,12 @@ def of(error: BaseException | None, declared: Outcome | None = None) -> Outcome:
     """
     if error is None:
         return declared or SUCCESS
-    if isinstance(error, SystemExit):
-        if declared is not None:
-            return declared
-        if error.code in (None, 0):
-            return SUCCESS
     with guard.ARGUMENTS:
+        if isinstance(error, SystemExit):
+            if declared is not None:
+                return declared
+            if error.code in (None, 0):
+                return SUCCESS
         return (
             CANCELLATION if is_cancellation(error) else Outcome(FAILURE.result, _type_name(type(error)), _text(error))
         )

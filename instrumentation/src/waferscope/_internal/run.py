@@ -88,6 +88,8 @@ class Run:
         self._gc = runtime.gc.seconds if runtime.gc is not None else 0.0
         queue_s = None if spec.queued_ns is None else max(start_ns - spec.queued_ns, 0) / 1e9
         parent_id = spec.parent_id or carried.get(semconv.WAFER_JOB_ID)
+        if parent_id is not None:
+            parent_id = arguments.key(parent_id)  # it may come from another process
         self._said = report.on_events(spec, self.job_id, parent_id, queue_s)
         self.span = span.start(runtime.tracer, spec.name, self._said, start_ns, here, links=self._links())
         with guard.CONTEXT:
@@ -195,7 +197,7 @@ class Run:
         for other in self.spec.links:
             found = span.context_of(other)
             if found is None:
-                arguments.misuse("%r is neither a job that has begun nor a traceparent; no link to it", other)
+                arguments.misuse("%r is no job that has begun; no link to it", other)
             else:
                 links.append(Link(found))
         lot = self.spec.attributes.get(semconv.WAFER_LOT_ID)

@@ -67,7 +67,7 @@ class Runtime:
         self.service = str(self._ways.traces.resource.attributes.get(semconv.SERVICE_NAME, ""))
         self.tracer: Tracer = self._ways.traces.tracer
         self.probe: Probe = Process()
-        self.gc = gc_pauses.Pauses() if settings.gc_pauses else None
+        self.gc = gc_pauses.PAUSES.watch() if settings.gc_pauses else None
         self.gpu = gpu.find()
         self.inherited: Context = environment.inherited()
         self.lock = threading.RLock()

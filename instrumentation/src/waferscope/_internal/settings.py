@@ -81,7 +81,7 @@ def load(
         site=arguments.identifier("site", site) or os.environ.get("WAFERSCOPE_SITE") or None,
         service=arguments.identifier("service", service),
         version=arguments.identifier("version", version),
-        endpoint=arguments.identifier("endpoint", endpoint),
+        endpoint=_url(endpoint),
         strict=is_strict(strict),
         export_logs=_level(export_logs if export_logs is not None else _text("WAFERSCOPE_EXPORT_LOGS") or None),
         gc_pauses=_flag("WAFERSCOPE_GC_PAUSES") if gc_pauses is None else bool(gc_pauses),
@@ -114,6 +114,14 @@ def whole(variable: str, default: int) -> int:
         default: Stands for what is unset or can't be read.
     """
     return max(int(_positive(variable, default)), 1)
+
+
+def _url(given: str | None) -> str | None:
+    endpoint = arguments.identifier("endpoint", given)
+    if endpoint is None or endpoint.lower().startswith(("http://", "https://")):
+        return endpoint
+    arguments.misuse("the endpoint is a URL with http:// or https://, not %r; http:// is put before it", endpoint)
+    return f"http://{endpoint}"
 
 
 def _text(variable: str) -> str:

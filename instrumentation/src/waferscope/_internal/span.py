@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from waferscope._internal.arguments import AttributeValue
     from waferscope._internal.outcome import Outcome
 
-_PARTS = 4  # of a traceparent (W3C Trace Context, "traceparent Header")
+# W3C Trace Context, "traceparent Header"
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 
 
 def start(
@@ -88,10 +90,9 @@ def context_of(other: Any) -> SpanContext | None:
         Its context; None for what is neither.
     """
     with guard.SPAN:
-        parts = str(getattr(other, "traceparent", other)).split("-")
-        if len(parts) == _PARTS:
-            found = SpanContext(
-                int(parts[1], 16), int(parts[2], 16), is_remote=True, trace_flags=TraceFlags(int(parts[3], 16))
-            )
+        parts = _TRACEPARENT.fullmatch(str(getattr(other, "traceparent", other)))
+        if parts is not None:
+            trace_id, span_id, flags = (int(part, 16) for part in parts.groups())
+            found = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
             return found if found.is_valid else None
     return None

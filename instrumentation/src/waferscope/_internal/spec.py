@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from waferscope import semconv
-from waferscope._internal import arguments, guard
+from waferscope._internal import arguments, span
 from waferscope._internal.arguments import AttributeValue
 
 _ON_METRICS = (semconv.WAFER_EQUIPMENT_ID, semconv.WAFER_RECIPE_ID)
@@ -61,7 +61,9 @@ class Spec:
         Args:
             carried: The baggage that it begins in.
         """
-        missing = {key: str(carried[key]) for key in _CARRIED if key in carried and key not in self.attributes}
+        missing = {
+            key: arguments.key(carried[key]) for key in _CARRIED if key in carried and key not in self.attributes
+        }
         if not missing:
             return self
         equipment = missing.get(semconv.WAFER_EQUIPMENT_ID)
@@ -112,9 +114,11 @@ class Arguments:
         def value(given: Given) -> Any:
             if not callable(given):
                 return given
-            with guard.ARGUMENTS:
+            try:
                 return given(*args, **kwargs)
-            return None
+            except Exception as error:  # noqa: BLE001 - it is the author's, but the job's own function shall run
+                arguments.misuse("a value can't be told from the arguments of a call: %r; it is left out", error)
+                return None
 
         return Arguments(
             self.name,
@@ -168,12 +172,15 @@ def on_step(given: Mapping[str, Any]) -> dict[str, AttributeValue]:
 def _known(key: str, value: Any) -> str | int | None:
     """Check a value that the registry defines."""
     if key == semconv.WAFER_SUBSTRATE_SLOT:
-        return None if value is None else arguments.whole("slot", value, 1)
+        return None if value is None else arguments.whole("slot", value, None)
     return arguments.identifier(key, value)
 
 
 def _links(given: Any) -> tuple[Any, ...]:
     if isinstance(given, list | tuple):
-        return tuple(given)
+        wrong = [other for other in given if isinstance(other, str) and span.context_of(other) is None]
+        for other in wrong:
+            arguments.misuse("%r is no traceparent; no link to it", other)
+        return tuple(other for other in given if other not in wrong)
     arguments.misuse("links are a list of jobs or traceparents, not %s; they are left out", type(given).__name__)
     return ()

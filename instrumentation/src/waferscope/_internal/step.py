@@ -62,9 +62,13 @@ class Step(Observed):
     def begin(self) -> None:
         """Start the span and make it current."""
         with guard.STEP:
+            if self._span is not None:
+                arguments.misuse("step %s is entered anew before its end: not recorded, make a new one", self.name)
+                self._repeats += 1
+                return
             job = self._find()
             run = job.run()
-            if run is None or self._span is not None:
+            if run is None:
                 return
             self._run = run
             self._start_ns = clock.now()
@@ -84,6 +88,9 @@ class Step(Observed):
 
     def finish(self, error: BaseException | None) -> None:
         """End the span and record the duration."""
+        if self._repeats:
+            self._repeats -= 1
+            return
         started, self._span = self._span, None
         run = self._run
         if started is None or run is None:

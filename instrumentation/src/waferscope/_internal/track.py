@@ -20,7 +20,7 @@ class Track(Generic[T]):
         self._job = job
         self._items = items
         self._unit = unit
-        self._total = self._length() if total is None else total
+        self._total = self._length() if total is None else _total(total)
 
     def __len__(self) -> int:
         """Give the length of what is iterated over."""
@@ -58,5 +58,11 @@ class Track(Generic[T]):
     def _length(self) -> int | None:
         with guard.ARGUMENTS:
             if hasattr(type(self._items), "__len__"):
-                return arguments.whole("the length", len(self._items), 0, least=0)  # type: ignore[arg-type] # it has one
+                return len(self._items)  # type: ignore[arg-type] # it has one
         return None
+
+
+def _total(given: int) -> int | None:
+    with guard.ARGUMENTS:
+        return arguments.whole("total", given, None, least=0)
+    return None

@@ -139,6 +139,7 @@ class Process:
         self._process: psutil.Process | None = None
         self._children: Children | None = None
         self._read_at = 0.0
+        self._ended: object = None
         self._memory = Memory()
         with guard.USAGE:  # without it only what it tells is missing
             import psutil  # noqa: PLC0415 - slow to import: only processes that run a job pay for it
@@ -148,13 +149,14 @@ class Process:
 
     def usage(self) -> Usage:
         """Tell what the process, its ended and its live children have used: three system calls where none lives."""
-        self._refresh()
         with guard.USAGE:
-            live = self._children.cpu if self._children is not None else Cpu()
             if sys.platform == "win32":
-                times = os.times()
+                self._refresh()
+                times, live = os.times(), self._live()
                 return Usage(times.user + live.user, times.system + live.system)
             own, ended = getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN)
+            self._refresh(ended)
+            live = self._live()
             return Usage(
                 own.ru_utime + ended.ru_utime + live.user,
                 own.ru_stime + ended.ru_stime + live.system,
@@ -171,10 +173,22 @@ class Process:
         self._refresh()
         return self._memory
 
-    def _refresh(self) -> None:
+    def _live(self) -> Cpu:
+        return self._children.cpu if self._children is not None else Cpu()
+
+    def _refresh(self, ended: object = None) -> None:
+        """Look anew after 0.1 s, or when a child has ended since: what it used is in the process's own account now.
+
+        Args:
+            ended: That account; None where it is not asked for.
+        """
         with guard.USAGE:
+            if self._process is None or self._children is None:
+                return
             now = monotonic()
-            if now - self._read_at > _FRESH and self._process is not None and self._children is not None:
+            changed = ended is not None and ended != self._ended and self._children.memory > 0
+            if now - self._read_at > _FRESH or changed:
                 self._read_at = now
+                self._ended = ended
                 self._children.look()
                 self._memory = Memory(self._process.memory_info().rss, self._children.memory)
