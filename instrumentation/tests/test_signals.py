@@ -127,7 +127,7 @@ def test_sigint_is_a_cancellation(receiver: Any, start: Any) -> None:
     "close", ["os.closerange(3, 256)", "[os.close(int(n)) for n in os.listdir('/proc/self/fd')[3:]]"]
 )
 def test_a_process_that_closes_what_it_does_not_know_still_dies_of_the_signal(
-    start: Any, close: str, black_hole: str
+    start: Any, close: str, black_hole: str, until: Any
 ) -> None:
     within = f"""
         try:
@@ -141,8 +141,13 @@ def test_a_process_that_closes_what_it_does_not_know_still_dies_of_the_signal(
                 caught = int(next(line for line in status if line.startswith("SigCgt")).split()[1], 16) >> 14 & 1
     """
     process = _begin(start, black_hole, within=within, WAFERSCOPE_FLUSH_TIMEOUT="0.1")
-    process.terminate()
-    assert process.wait(20) == -signal.SIGTERM
+
+    def dead() -> bool:
+        process.terminate()  # once more, should the first one have come before our thread saw what was closed
+        return process.poll() is not None
+
+    until(dead)
+    assert process.wait() == -signal.SIGTERM
 
 
 def test_a_signal_to_a_child_that_native_code_has_forked_reaches_the_child_only(receiver: Any, run: Any) -> None:
@@ -217,15 +222,16 @@ def test_a_command_gets_the_signals_that_it_gets_without(run: Any, how: str) -> 
         import subprocess, waferscope
         def masks():
             said = subprocess.run(["cat", "/proc/self/status"], capture_output=True, text=True, check=True, **{how})
-            return [line for line in said.stdout.splitlines() if line.startswith(("SigBlk", "SigIgn", "SigCgt"))]
+            lines = dict(line.split(":", 1) for line in said.stdout.splitlines())
+            own_of_glibc = 3 << 31  # it changes those with the first thread of any program
+            return [int(lines[key], 16) & ~own_of_glibc for key in ("SigBlk", "SigIgn", "SigCgt")]
         before = masks()
         waferscope.configure()
         with waferscope.job("overlay"):
-            assert masks() == before
-            print(len(before))
+            print(before == masks(), len(before), before, masks())
     """
     ended = run(script, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", WAFERSCOPE_FLUSH_TIMEOUT="0.1")
-    assert (ended.code, int(ended.out)) == (0, 3), ended.err
+    assert ended.out.startswith("True 3 "), ended.out
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="namespaces of Linux")

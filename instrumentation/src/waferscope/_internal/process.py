@@ -24,6 +24,7 @@ class _Process:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.configured = False
+        self.making = False
         self.runtime: Runtime | None = None
         self.retired: list[Runtime] = []  # replaced ones whose jobs still run
         self.others: dict[tuple[str | None, ...], Runtime] = {}  # of the predecessor's further applications
@@ -112,13 +113,18 @@ class _Process:
                 self.termination.watch()
 
     def _make(self, settings: Settings) -> None:
-        self.runtime = None
-        arguments.be_strict(settings.strict)
-        with guard.CONFIGURE:
-            correlation.install()
-            if not settings.disabled:
-                self.runtime = Runtime(settings)
-        self.configured = True
+        if self.making:  # a signal handler of the host's runs a job amid it, in the same thread: it goes untold
+            return
+        self.making, self.runtime = True, None
+        try:
+            arguments.be_strict(settings.strict)
+            with guard.CONFIGURE:
+                correlation.install()
+                if not settings.disabled:
+                    self.runtime = Runtime(settings)
+            self.configured = True
+        finally:
+            self.making = False
 
 
 _process = _Process()

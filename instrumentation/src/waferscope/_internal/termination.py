@@ -32,6 +32,7 @@ from waferscope._internal import guard
 _SIGNAL = signal.SIGTERM
 _BIT = 1 << (_SIGNAL - 1)
 _CREDENTIALS = struct.Struct("3i")  # unix(7), struct ucred: pid, uid, gid
+_PATIENCE = 1.0  # s until the thread has begun
 _AGAIN = 0.01  # s until a child gets its signal again
 _INIT = 1  # the kernel keeps signals from it that it does not handle
 
@@ -61,9 +62,10 @@ class Termination:
         with guard.SIGNAL:
             if self._ends is not None or not _can_watch() or not _has_default_action():
                 return
-            ends = _connected()
-            thread = threading.Thread(target=self._wait, args=(ends,), name="waferscope-term", daemon=True)
+            ends, ready = _connected(), threading.Event()
+            thread = threading.Thread(target=self._wait, args=(ends, ready), name="waferscope-term", daemon=True)
             thread.start()
+            ready.wait(_PATIENCE)
             self._ends, self._thread = ends, thread
             self._catch()
 
@@ -101,9 +103,10 @@ class Termination:
             faulthandler.unregister(_SIGNAL)  # else, once a handler of the host's is gone again, nothing is registered
             faulthandler.register(_SIGNAL, file=self._ends[1].fileno(), all_threads=False, chain=False)
 
-    def _wait(self, ends: Ends) -> None:
+    def _wait(self, ends: Ends, ready: threading.Event) -> None:
         try:
             with guard.SIGNAL:
+                ready.set()  # from here on the kernel keeps the socket for us, whoever closes its file descriptor
                 if not _came(ends[0]):
                     self._lose(ends)
                     return
