@@ -152,7 +152,7 @@ def traces(
             trace.set_tracer_provider(provider)
         _own.add(provider)
     tracer: trace.Tracer = provider.get_tracer(scope.name, scope.version, scope.schema_url)
-    return Traces(tracer, _resource_of(provider, resource), tuple(channels), _flush_of(provider, own=bool(channels)))
+    return Traces(tracer, _resource_of(provider, resource), tuple(channels), _flush_of(provider, own=provider in _own))
 
 
 def events(
