@@ -17,7 +17,7 @@ END = "wafer.job.ended"
 PYTHON = "while True: pass"
 SLEEP = "time.sleep(60)"
 HASH = "hashlib.pbkdf2_hmac('sha256', b'x', b'y', 10**9)"  # one native call that lets other threads run
-JOIN = "thread = threading.Thread(target=time.sleep, args=(60,)); thread.start(); thread.join()"
+JOIN = "thread.join()"
 
 JOB = """
     import faulthandler, hashlib, os, signal, sys, threading, time, waferscope
@@ -46,7 +46,8 @@ def _ends(receiver: Any) -> list[tuple[Any, Any]]:
 
 @pytest.mark.parametrize("work", [PYTHON, SLEEP, HASH, JOIN])
 def test_sigterm_kills_at_once_and_the_job_is_told_as_cancelled(receiver: Any, start: Any, work: str) -> None:
-    process = _begin(start, receiver, work=work)
+    before = "thread = threading.Thread(target=time.sleep, args=(60,)); thread.start()" if work == JOIN else ""
+    process = _begin(start, receiver, before=before, work=work)
     sent = time.monotonic()
     process.terminate()
     assert process.wait(20) == -signal.SIGTERM

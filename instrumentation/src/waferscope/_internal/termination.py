@@ -8,6 +8,10 @@ socket at once; a thread of ours reads it, ends the jobs, gives the signal its d
 A child that native code has forked has the handler and the socket, too, until it executes its program. The kernel tells
 who wrote: a signal that came to a child is sent there again. Whoever closes the socket's file descriptor, as daemons
 close all they don't know, ends the watch.
+
+What remains: `faulthandler` writes nothing in a thread that Python does not know. The kernel gives the signal to the
+main thread unless that blocks it, as it does for some µs while it starts another one; then the signal may get lost.
+(`all_threads=True` would write there, too, but reads the frames of running threads, and may crash.)
 """
 
 from __future__ import annotations
