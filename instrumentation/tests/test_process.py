@@ -281,3 +281,30 @@ def test_a_disabled_wrapper_starts_nothing_and_sends_nothing(receiver: Any, run:
 def test_importing_the_wrapper_imports_no_sdk(run: Any) -> None:
     ended = run("import sys, waferscope; print(sorted({'requests', 'psutil', 'opentelemetry.sdk'} & set(sys.modules)))")
     assert ended.out.strip() == "[]"
+
+
+def test_a_second_configure_leaves_one_heartbeat_thread_and_the_first_job_its_end(receiver: Any, run: Any) -> None:
+    script = """
+        import threading, time, waferscope
+        waferscope.configure(service="first")
+        with waferscope.job("first"):
+            waferscope.configure(service="second")
+            with waferscope.job("second"):
+                pass
+        waferscope.configure(service="third")
+        with waferscope.job("third"):
+            pass
+        deadline = time.monotonic() + 10
+        def beating():
+            return [thread.name for thread in threading.enumerate()].count("waferscope-heartbeat")
+        while beating() > 1 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        print(beating())
+    """
+    ended = run(script, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
+    assert (ended.code, ended.out.strip(), ended.err) == (0, "1", "")
+    assert Counter(said["wafer.job.name"] for name, said in receiver.events() if name == END) == {
+        "first": 1,
+        "second": 1,
+        "third": 1,
+    }

@@ -46,7 +46,7 @@ def test_the_collector_may_end_a_job_amid_a_heartbeat(telemetry: Any, monkeypatc
             del numbers, cycle
             monkeypatch.setattr(run.Run, "_event", collecting)
             runtime._next_beat = 0.0
-            runtime._beat()
+            runtime._tick()
             monkeypatch.setattr(run.Run, "_event", event)
 
     _in_time(work)
@@ -59,8 +59,8 @@ def test_a_measurement_amid_their_adding_up_waits_its_turn(monkeypatch: pytest.M
     meter = metrics.Meter()
     add, inner = metrics.State.add, iter(range(100))
 
-    def adding(self: metrics.State, measured: metrics.Measurement) -> None:
-        add(self, measured)
+    def adding(self: metrics.State, measured: metrics.Measurement, boundaries: tuple[float, ...]) -> None:
+        add(self, measured, boundaries)
         for _ in inner:
             meter.record(semconv.METRIC_WAFER_STEP_DURATION, 0.5, ())
 

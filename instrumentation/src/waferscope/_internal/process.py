@@ -37,7 +37,7 @@ class _Process:
             self._make(settings)
         if before is not None:
             before.flush(before.settings.flush_timeout)
-            self.retired = [runtime for runtime in (*self.retired, before) if runtime.active]
+            self.retired = [runtime for runtime in (*self.retired, before) if not runtime.retire()]
 
     def ensure(self) -> None:
         """Make the pipeline from the environment unless it is made."""

@@ -155,6 +155,20 @@ class Runtime:
             lost = waiting + self._log.dropped
             guard.tell("telemetry could not all be delivered before the process ended: %d records are lost", lost)
 
+    def retire(self) -> bool:
+        """Let the threads end, where another pipeline has taken over; a late step would start them again.
+
+        Returns:
+            Whether it was possible: no job runs and nothing waits any more.
+        """
+        if self.active or self._waiting():
+            return False
+        with self._start_lock:
+            self.started = False
+            self._heartbeats.stop()
+            self._exports.stop()
+        return True
+
     def renew(self) -> None:
         """Begin anew in the child of a fork: no threads, no jobs, nothing recorded; the copies are the parent's."""
         self.started = False

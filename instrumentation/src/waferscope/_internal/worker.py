@@ -42,11 +42,18 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._asked: queue.SimpleQueue[threading.Event | None] = queue.SimpleQueue()
         self._woken = False
+        self._life: object = None
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        self._life = life = object()
+        self._thread = threading.Thread(target=self._run, args=(life,), name=self._name, daemon=True)
         self._thread.start()
+
+    def stop(self) -> None:
+        """Let the thread end after its next round of work; it may be started again."""
+        self._life = None
+        self._asked.put(None)
 
     def wake(self) -> None:
         """Let it work soon."""
@@ -68,10 +75,10 @@ class Worker:
             self._asked.put(done)
         return done
 
-    def _run(self) -> None:
+    def _run(self, life: object) -> None:
         with guard.BACKGROUND:
             due = monotonic() + self._interval
-            while True:
+            while self._life is life:
                 waiting = self._gather(max(due - monotonic(), 0.0))
                 if waiting:
                     self._answer(waiting)
