@@ -23,7 +23,7 @@ class _Process:
         self.lock = threading.RLock()
         self.configured = False
         self.runtime: Runtime | None = None
-        self.retired: list[Runtime] = []  # replaced ones whose jobs still run
+        self.retired: list[Runtime] = []  # replaced ones whose jobs still run, or that have something to send
         self.termination = Termination(self.close)
         self._held = False
 
@@ -34,7 +34,7 @@ class _Process:
             self._make(settings)
         if before is not None:
             before.flush(before.settings.flush_timeout)
-            self.retired = [runtime for runtime in (*self.retired, before) if runtime.active]
+            self.retired = [runtime for runtime in (*self.retired, before) if runtime.active or runtime.waits()]
 
     def ensure(self) -> None:
         """Make the pipeline from the environment unless it is made."""

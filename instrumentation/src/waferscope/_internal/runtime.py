@@ -37,7 +37,7 @@ class Runtime:
         probe: Tells what the process uses.
         gc: Pauses of the garbage collector so far, s; None unless they are measured.
         service: `service.name` of what it sends.
-        gpu: Memory that the process holds on GPUs; None where there is none.
+        gpu: Memory that the process holds on GPUs; None where `pynvml` is not installed.
         inherited: The context that the process was started with, by its environment.
         lock: Held while a job emits a heartbeat or ends, so that none follows its end.
         lots: The newest job of each lot.
@@ -121,7 +121,7 @@ class Runtime:
             Whether all of it was handed over in time.
         """
         done = self._exports.ask()
-        return done.wait(max(timeout, 0.0)) and not self._waiting()
+        return done.wait(max(timeout, 0.0)) and not self.waits()
 
     def close(self, reason: str) -> None:
         """End what still runs and send what there is, within the time that the settings allow.
@@ -136,7 +136,7 @@ class Runtime:
         for channel in self._channels:
             channel.last(monotonic() + self.settings.flush_timeout)
         if not self.flush(self.settings.flush_timeout):
-            guard.tell("%d records were not delivered before the process ended", self._waiting())
+            guard.tell("%d records were not delivered before the process ended", self.waits())
 
     def renew(self) -> None:
         """Begin anew in the child of a fork: no threads, no jobs, nothing recorded; the copies are the parent's."""
@@ -152,7 +152,8 @@ class Runtime:
         for channel in self._channels:
             channel.renew()
 
-    def _waiting(self) -> int:
+    def waits(self) -> int:
+        """Tell how many records wait to be sent."""
         return sum(channel.waits() for channel in self._channels)
 
     def _beat(self) -> None:
