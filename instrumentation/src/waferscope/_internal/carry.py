@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import update_wrapper
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from functools import update_wrapper, wraps
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from waferscope._internal import context, environment, guard
 from waferscope._internal.job import Job
@@ -63,8 +64,26 @@ def carry(function: Callable[P, R]) -> Callable[P, R]:
         A function of the same signature.
     """
     with guard.CONTEXT:
-        return Carried(function, context.current())
+        here = context.current()
+        if inspect.iscoroutinefunction(function):
+            return cast("Callable[P, R]", _coroutine(function, here))
+        return Carried(function, here)
     return function
+
+
+def _coroutine(function: Callable[..., Awaitable[Any]], here: Context) -> Callable[..., Any]:
+    @wraps(function)
+    async def carried(*args: Any, **kwargs: Any) -> Any:
+        token = None
+        with guard.CONTEXT:
+            token = context.attach(here)
+        try:
+            return await function(*args, **kwargs)
+        finally:
+            with guard.CONTEXT:
+                context.detach(token)
+
+    return carried
 
 
 def _arrive(function: Callable[..., Any], headers: Mapping[str, str], spec: Spec | None) -> Callable[..., Any]:

@@ -24,14 +24,14 @@ class Gpu:
         self._held = 0
         self._read_at = 0.0
 
-    def memory(self) -> int:
-        """Give the bytes that this process holds on all GPUs."""
+    def memory(self) -> int | None:
+        """Give the bytes that this process holds on all GPUs; None where there is none."""
         with guard.USAGE:
             now = monotonic()
             if now - self._read_at > _FRESH or self._pid != os.getpid():
                 self._read_at = now
                 self._held = sum(map(self._held_on, self._opened()))
-        return self._held
+        return self._held if self._devices else None
 
     def _opened(self) -> list[Any]:
         if self._pid != os.getpid():

@@ -36,8 +36,10 @@ class _Process:
             before = self.runtime
             self._make(settings)
         if before is not None:
-            before.flush(before.settings.flush_timeout)
-            self.retired = [runtime for runtime in (*self.retired, before) if not runtime.retire()]
+            replaced = [*self.retired, before]
+            for runtime in replaced:
+                runtime.flush(runtime.settings.flush_timeout)
+            self.retired = [runtime for runtime in replaced if not runtime.retire()]
 
     def ensure(self) -> None:
         """Make the pipeline from the environment unless it is made."""

@@ -236,9 +236,10 @@ class Run:
             said[semconv.WAFER_JOB_GC_PAUSE] = runtime.gc.seconds - self._gc
         if runtime.gpu is not None:
             held = runtime.gpu.memory()
-            self._gpu_peak = max(self._gpu_peak, held)
-            said[semconv.WAFER_JOB_GPU_MEMORY_CURRENT] = held
-            said[semconv.WAFER_JOB_GPU_MEMORY_MAX] = self._gpu_peak
+            if held is not None:
+                self._gpu_peak = max(self._gpu_peak, held)
+                said[semconv.WAFER_JOB_GPU_MEMORY_CURRENT] = held
+                said[semconv.WAFER_JOB_GPU_MEMORY_MAX] = self._gpu_peak
         return said
 
     def _position(self) -> Said:

@@ -39,7 +39,7 @@ class Runtime:
         probe: Tells what the process uses.
         gc: Pauses of the garbage collector so far, s; None unless they are measured.
         service: `service.name` of what it sends.
-        gpu: Memory that the process holds on GPUs; None where there is none.
+        gpu: Memory that the process holds on GPUs; None where `pynvml` is not installed.
         inherited: The context that the process was started with, by its environment.
         lock: Held while a job emits a heartbeat or ends, so that none follows its end; reentrant, since the garbage
             collector or a signal handler of the host's may end a job in a thread that holds it.
@@ -128,7 +128,7 @@ class Runtime:
         """
         lost = self._lost
         done = self._exports.ask()
-        delivered = done.wait(max(timeout, 0.0)) and (self._delivered or not self._waiting())
+        delivered = done.wait(max(timeout, 0.0)) and (self._delivered or not self.waits())
         return delivered and self._lost == lost
 
     def beat(self) -> None:
@@ -151,7 +151,7 @@ class Runtime:
             run.abandon(reason)
         for channel in self._channels:
             channel.last(monotonic() + self.settings.flush_timeout)
-        if not self.flush(self.settings.flush_timeout) and (waiting := self._waiting()):
+        if not self.flush(self.settings.flush_timeout) and (waiting := self.waits()):
             lost = waiting + self._log.dropped
             guard.tell("telemetry could not all be delivered before the process ended: %d records are lost", lost)
 
@@ -161,7 +161,7 @@ class Runtime:
         Returns:
             Whether it was possible: no job runs and nothing waits any more.
         """
-        if self.active or self._waiting():
+        if self.active or self.waits():
             return False
         with self._start_lock:
             self.started = False
@@ -186,7 +186,8 @@ class Runtime:
                 channel.renew()
         self.probe = Process()
 
-    def _waiting(self) -> int:
+    def waits(self) -> int:
+        """Tell how many records wait to be sent."""
         return sum(channel.waits() for channel in self._channels)
 
     def _tick(self) -> None:

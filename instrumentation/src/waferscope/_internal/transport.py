@@ -114,6 +114,9 @@ class Line(Route):
     def hurry(self, deadline: float) -> None:
         """Send without second tries and no longer than `deadline` (monotonic clock, s)."""
         self._transport.deadline = deadline
+        pause = getattr(getattr(self.exporter, "_client", None), "_shutdown_event", None)
+        if pause is not None:
+            pause.set()  # the exporter has no public way to end its pause between two tries
 
     def renew(self) -> None:
         """Leave the parent's exporter, session and connections alone, in the child of a fork."""
