@@ -64,6 +64,7 @@ format: $(INSTALLED) ## Format the code
 generate: $(INSTALLED) ## Regenerate committed output: semantic conventions, docs, boards
 	@$(BIN)/python -m waferscope_schemas.generate
 	@$(BIN)/waferscope boards render
+	@$(BIN)/python tests/support/reference.py
 
 bench: $(INSTALLED) ## Measure; prints the tables of docs/benchmarks.md
 	@$(BIN)/python tests/bench/run.py
