@@ -95,7 +95,7 @@ def test_what_waits_in_a_pipeline_that_was_replaced_is_sent_before_the_process_e
             time.sleep(0.01)
         """,
         OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
-        WAFERSCOPE_FLUSH_TIMEOUT="1",
+        OTEL_EXPORTER_OTLP_TIMEOUT="0.7",  # s: shorter than the exporter's first pause, in which no flush is heard
     )
     assert process.stdout.readline() == "configured\n"
     receiver.status = 200

@@ -40,7 +40,8 @@ def configure(
         endpoint: Base URL of an OTLP/HTTP receiver (else OTEL_EXPORTER_OTLP_ENDPOINT, else http://localhost:4318).
         strict: Raise `UsageError` for a wrong argument at the call, as tests want it (else WAFERSCOPE_STRICT);
             otherwise it is corrected and told in the log.
-        export_logs: Export records of the standard `logging` from this level on (else WAFERSCOPE_EXPORT_LOGS, or none).
+        export_logs: Export records of the standard `logging` from this level on, as far as the loggers' own levels let
+            them through (else WAFERSCOPE_EXPORT_LOGS, or none).
         gc_pauses: Measure the pauses of the garbage collector (else WAFERSCOPE_GC_PAUSES).
 
     Raises:
