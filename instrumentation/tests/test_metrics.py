@@ -186,3 +186,13 @@ def test_the_bounds_reach_from_ten_milliseconds_to_a_day_and_from_a_mebibyte_to_
     assert (DURATION.boundaries[0], DURATION.boundaries[-1]) == (0.01, 86_400)
     memory = semconv.METRIC_WAFER_JOB_MEMORY_PEAK.boundaries
     assert (memory[0], memory[-1], 8e9 in memory) == (2**20, 2**38, True)
+
+
+def test_measurements_of_too_many_metrics_are_counted() -> None:
+    meter = metrics.Meter()
+    for number in range(1003):
+        meter.record(semconv.Metric(f"own.{number}", "histogram", "1", "", (1.0,)), 0.5, ())
+    delta = meter.take()
+    assert delta is not None
+    assert len(delta.metrics) == 1000
+    assert (meter.excess(), meter.excess()) == (3, 0)

@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 import pytest
+from support.otlp import plain
 
 END = "wafer.job.ended"
 
@@ -255,3 +256,12 @@ def test_the_first_process_of_a_container_lives_on_as_it_does_without(receiver: 
     ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout) == (0, "1 lives\n")
     assert _ends(receiver) == [("success", None)]
+
+
+def test_the_step_that_ran_at_sigterm_has_a_span(receiver: Any, start: Any) -> None:
+    process = _begin(start, receiver)
+    process.terminate()
+    assert process.wait(20) == -signal.SIGTERM
+    spans = {span.name: plain(span.attributes) for span in receiver.spans()}
+    assert spans["fit"]["wafer.step.result"] == spans["overlay"]["wafer.job.result"] == "cancellation"
+    assert spans["fit"]["wafer.step.result_reason"] == "SIGTERM"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 import waferscope
 from waferscope._internal import process
+from waferscope.compat import AppRef, Monitored
 from waferscope.testing import Telemetry, capture
 
 
@@ -74,11 +77,23 @@ def test_what_is_missing_is_named(wafer_telemetry: Telemetry) -> None:
         wafer_telemetry.metric("overlay.y")
 
 
-def test_what_was_before_is_there_afterwards() -> None:
+def test_what_was_before_is_there_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    for signal in ("TRACES", "LOGS", "METRICS"):
+        monkeypatch.setenv(f"OTEL_{signal}_EXPORTER", "none")
+    waferscope.configure()
     before = process.current()
     with capture():
         assert process.current() is not before
     assert process.current() is before
+
+
+def test_neither_configure_nor_the_predecessors_jobs_escape(wafer_telemetry: Telemetry) -> None:
+    waferscope.configure(service="mine", endpoint="http://127.0.0.1:9", strict=False)
+    with waferscope.job("overlay-fit"), Monitored("fab9", AppRef(UUID(int=1), "old", "1"), "job"):
+        pass
+    assert [job.name for job in wafer_telemetry.jobs] == ["overlay-fit", "old"]
+    with pytest.raises(waferscope.UsageError):
+        waferscope.job("overlay-fit", attempt=0)
 
 
 def test_clear_forgets(wafer_telemetry: Telemetry) -> None:

@@ -172,11 +172,11 @@ def test_no_bar_where_there_is_no_terminal(run: Any) -> None:
 @pytest.mark.parametrize(
     ("done", "total", "elapsed", "line"),
     [
-        (0, 25, 0.0, "overlay:   0% |                    | 0/25 wafer [00:00<?, 0.00 wafer/s]"),
-        (5, 25, 10.0, "overlay:  20% |████                | 5/25 wafer [00:10<00:40, 2.00 s/wafer]"),
-        (1, 3, 0.5, "overlay:  33% |██████▋             | 1/3 wafer [00:00<00:01, 2.00 wafer/s]"),
-        (25, 25, 3661.0, "overlay: 100% |████████████████████| 25/25 wafer [1:01:01<00:00, 146.44 s/wafer]"),
-        (9, 3, 1.0, "overlay: 100% |████████████████████| 9/3 wafer [00:01<00:00, 9.00 wafer/s]"),
+        (0, 25, 0.0, "overlay:   0% |            | 0/25 wafer [00:00<?, 0.00 wafer/s]"),
+        (5, 25, 10.0, "overlay:  20% |██▍         | 5/25 wafer [00:10<00:40, 2.00 s/wafer]"),
+        (1, 3, 0.5, "overlay:  33% |████        | 1/3 wafer [00:00<00:01, 2.00 wafer/s]"),
+        (25, 25, 3661.0, "overlay: 100% |████████████| 25/25 wafer [1:01:01<00:00, 146.44 s/wafer]"),
+        (9, 3, 1.0, "overlay: 100% |████████████| 9/3 wafer [00:01<00:00, 9.00 wafer/s]"),
         (4, None, 2.0, "overlay: 4 wafer [00:02, 2.00 wafer/s]"),
         (0, 0, 0.0, "overlay: 0 wafer [00:00, 0.00 wafer/s]"),
     ],

@@ -11,7 +11,7 @@ from waferscope._internal import arguments, guard
 _REDRAW = 0.1  # s
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _COLUMNS = 80  # where the terminal does not tell
-_WIDTH = 20  # characters of the bar itself
+_WIDTH = 12  # characters of the bar itself: the whole line fits into 80
 
 
 class Bar:

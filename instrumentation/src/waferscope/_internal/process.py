@@ -60,7 +60,7 @@ class _Process:
             if not self.configured:
                 self._make(settings)
             own = self.runtime
-            if own is None or (own.settings.site, own.service) == (settings.site, settings.service):
+            if own is None or own.captures or (own.settings.site, own.service) == (settings.site, settings.service):
                 return own
             key = settings.site, settings.service, settings.version
             if key not in self.others and len(self.others) < _APPLICATIONS:
@@ -141,6 +141,12 @@ if hasattr(os, "register_at_fork"):
 def configure(settings: Settings) -> None:
     """Make this process's pipeline; a later call replaces it."""
     _process.configure(settings)
+
+
+def is_captured() -> bool:
+    """Whether a test holds what this process tells."""
+    runtime = _process.runtime
+    return runtime is not None and runtime.captures
 
 
 def current() -> Runtime | None:

@@ -138,6 +138,9 @@ class Run:
         Args:
             reason: Why.
         """
+        for step in reversed(self._steps[:]):
+            step.cancel(reason)
+            step.finish(None)
         with guard.JOB:
             self.end(outcome.Outcome(outcome.CANCELLATION.result, reason=reason), None)
 

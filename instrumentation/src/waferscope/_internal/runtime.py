@@ -46,6 +46,7 @@ class Runtime:
         lots: The newest job of each lot.
         active: Runs begun in this process and not yet ended, by `id()`.
         started: The threads run in this process.
+        captures: A test holds what is told; nothing else takes its place meanwhile.
     """
 
     def __init__(self, settings: Settings, find: Callable[[Settings, Log, Flush], Ways] | None = None) -> None:
@@ -84,7 +85,7 @@ class Runtime:
         self._faults: dict[str, int] = {}
         self._delivered = False  # by the last flush: all of it
         self._start_lock = threading.RLock()
-        self.started = False
+        self.started = self.captures = False
         log_export.install(settings.export_logs, self)
 
     def start(self) -> bool:
@@ -229,6 +230,8 @@ class Runtime:
         return all([channel.send(hurry=hurry) for channel in self._ways.metrics])  # noqa: C419 - each gets its try
 
     def _count_faults(self) -> None:
+        if excess := self.meter.excess():
+            self._dropped("metrics", "too_many", excess)
         for boundary in guard.BOUNDARIES:
             new = boundary.failures - self._faults.get(boundary.name, 0)
             if new > 0:
