@@ -77,10 +77,8 @@ def test_what_is_missing_is_named(wafer_telemetry: Telemetry) -> None:
         wafer_telemetry.metric("overlay.y")
 
 
-def test_what_was_before_is_there_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    for signal in ("TRACES", "LOGS", "METRICS"):
-        monkeypatch.setenv(f"OTEL_{signal}_EXPORTER", "none")
-    waferscope.configure()
+@pytest.mark.usefixtures("telemetry")
+def test_what_was_before_is_there_afterwards() -> None:
     before = process.current()
     with capture():
         assert process.current() is not before
