@@ -72,9 +72,11 @@ def child() -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
 
 def test_cpu_time_of_the_process_is_that_between_begin_and_end(telemetry: Any) -> None:
     _burn(0.05)
+    before = time.process_time()
     with waferscope.job("overlay"):
         _burn(CPU)
-    assert CPU <= _cpu(_ended(telemetry)) < CPU + 1
+    most = time.process_time() - before  # whatever other threads did meanwhile
+    assert CPU <= _cpu(_ended(telemetry)) <= most
     with waferscope.job("idle"):
         pass
     assert _cpu(_ended(telemetry)) < CPU / 2

@@ -5,9 +5,10 @@ from wafer.jobs
 where started_at >= $1;
 
 -- name: job_runs
--- Lists the newest job runs for people.
+-- Lists the newest job runs for people, without those of subjobs.
 select name, status, duration_s, memory_peak_bytes, lot, equipment, error_type
 from wafer.jobs
+where parent_job_id is null
 order by started_at desc
 limit 20;
 
