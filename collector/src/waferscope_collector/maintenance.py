@@ -12,7 +12,7 @@ from waferscope_schemas import partitioning, queries
 _SQL = queries.load("waferscope_collector")
 _LOGGER = logging.getLogger(__name__)
 
-TABLES = ("sample", "histogram_sample", "log_record", "job_event", "span")
+TABLES = ("sample", "histogram_sample", "exemplar", "log_record", "job_event", "span")
 _PERIOD = 600.0  # s
 
 
