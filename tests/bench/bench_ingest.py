@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from support.ports import free_ports
 from support.processes import waferscope
 
-from waferscope_collector.copy import SAMPLE_COLUMNS, Samples, sample_rows
+from waferscope_collector.copy import HEADER, SAMPLE_COLUMNS, TRAILER, Samples, sample_rows
 from waferscope_schemas.migrate import migrate
 from waferscope_stack.data_dir import opened
 from waferscope_stack.postgres import Postgres
@@ -150,7 +150,7 @@ async def _bare_table(conn: asyncpg.Connection) -> None:
 def _rows(first: int, now: int) -> bytes:
     numbers = np.arange(first, first + POINTS)
     series, turn = numbers % SERIES, numbers // SERIES
-    return sample_rows(Samples(series + 1, now + turn * 15_000, series + turn / 7))
+    return HEADER + sample_rows(Samples(series + 1, now + turn * 15_000, series + turn / 7)) + TRAILER
 
 
 async def _once(rows: bytes) -> AsyncIterator[bytes]:

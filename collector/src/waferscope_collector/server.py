@@ -41,7 +41,14 @@ async def serve(settings: WriterSettings) -> None:
             return
         meters, cache = Meters(), SeriesCache(settings.series_cache)
         committer = Committer(pool, cache, meters, host_interval=settings.host_interval)
-        intake = Intake(committer, cache, meters, site=settings.site, queue_limit=settings.queue_limit)
+        intake = Intake(
+            committer,
+            cache,
+            meters,
+            site=settings.site,
+            promoted=settings.promoted,
+            queue_limit=settings.queue_limit,
+        )
         app = application(intake, meters, _Readiness(pool, intake), settings.http_limit)
         async with _background(committer.run(), maintenance.run(pool, settings.ledger_days)) as background:
             await grpc_server.start(intake)

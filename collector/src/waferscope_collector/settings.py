@@ -1,8 +1,11 @@
 """The writer's settings, each from an environment variable."""
 
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from typing import Annotated
 
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from waferscope_collector.decode.resource import PROMOTED
 from waferscope_schemas.settings import Site
 
 MEBIBYTE = 1024 * 1024
@@ -28,9 +31,17 @@ class WriterSettings(Site):
         description="Bytes of requests that may wait for their commit; beyond it clients are told to come again",
     )
     series_cache: int = Field(2_000_000, ge=1, description="Series whose ids are kept in memory at most")
+    promoted: Annotated[tuple[str, ...], NoDecode] = Field(
+        PROMOTED, description="Attributes of resources that become labels of every series, parted by commas"
+    )
     host_interval: float = Field(
         30.0, gt=0, description="Seconds between a host's metrics: collection_interval of its Collector"
     )
     ledger_days: int = Field(
         14, ge=1, description="Days that the ledger remembers requests: longer than the longest outage that is spooled"
     )
+
+    @field_validator("promoted", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value

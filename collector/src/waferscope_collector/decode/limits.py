@@ -21,12 +21,16 @@ class Rejects:
     """Counts what a request holds that can never be stored, by reason."""
 
     def __init__(self, noun: str) -> None:
-        self._noun = noun
+        self.noun = noun
         self._counts: Counter[str] = Counter()
 
     def add(self, reason: str, count: int = 1) -> None:
         """Count records that are refused for a reason; the reason continues the sentence "3 data points …"."""
         self._counts[reason] += count
+
+    def take(self, others: "Rejects") -> None:
+        """Count what others counted as well."""
+        self._counts.update(others.counts)
 
     def time(self, unix_nano: int, latest: int) -> bool:
         """Tell whether a timestamp is to be refused, and count it.
@@ -53,4 +57,4 @@ class Rejects:
     @property
     def message(self) -> str:
         """One line for the client: what was refused and why; empty when nothing was."""
-        return "; ".join(f"{count} {self._noun} {reason}" for reason, count in self._counts.items())
+        return "; ".join(f"{count} {self.noun} {reason}" for reason, count in self._counts.items())
