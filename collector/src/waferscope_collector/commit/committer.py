@@ -20,6 +20,7 @@ from waferscope_collector.meters import Meters
 _LOGGER = logging.getLogger(__name__)
 
 _GROUP_SIZE = 50_000  # points of a group, about: a transaction shall take well under a second
+_SIDES = 2  # groups under way at once
 _TRIES = 5
 _PAUSE = 0.02  # s, before a repetition; grows with each
 _ACQUIRE_TIMEOUT = 10.0  # s
@@ -37,7 +38,7 @@ class _StuckError(Exception):
 
 
 class Committer:
-    """Commits batches in groups, one group after the other."""
+    """Commits batches in groups, two at a time: while one waits for the disk, the other is sent."""
 
     def __init__(self, pool: asyncpg.Pool, cache: SeriesCache, meters: Meters, *, host_interval: float) -> None:
         self._pool = pool
@@ -72,6 +73,12 @@ class Committer:
 
     async def run(self) -> None:
         """Commit what arrives, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_SIDES):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
+        """Commit one group after the other."""
         while True:
             await self._arrived.wait()
             group = self._take()
