@@ -67,9 +67,15 @@ class Intake:
         Raises:
             RequestError: The request could not be stored.
         """
+        return answer(endpoint, (await self.store(endpoint, protocol, size, body, as_json=as_json)).rejects)
+
+    async def store(
+        self, endpoint: Endpoint, protocol: str, size: int, body: Callable[[], bytes], *, as_json: bool = False
+    ) -> Batch:
+        """As `take`, but return what was committed, with what was refused of it."""
         outcome = "internal"
         try:
-            response = await self._store(endpoint, size, body, as_json=as_json)
+            batch = await self._store(endpoint, size, body, as_json=as_json)
             outcome = "ok"
         except RequestError as error:
             outcome = type(error).__name__.removesuffix("Error").lower()
@@ -83,9 +89,9 @@ class Intake:
             raise UnstorableError(f"the writer can't handle this request: {type(error).__name__}") from error
         finally:
             self._meters.requests.labels(endpoint.signal, protocol, outcome).inc()
-        return response
+        return batch
 
-    async def _store(self, endpoint: Endpoint, size: int, body: Callable[[], bytes], *, as_json: bool) -> Message:
+    async def _store(self, endpoint: Endpoint, size: int, body: Callable[[], bytes], *, as_json: bool) -> Batch:
         if self.full:
             raise UnavailableError("the queue is full")
         self._admit(size)
@@ -98,10 +104,10 @@ class Intake:
                     endpoint, plain, as_json=as_json, site=self._site, promoted=self._promoted, cache=self._cache
                 )
             )
-            if batch.size:
+            if not batch.empty:
                 await self._committer.commit(batch)
             self._count_refused(batch)
-            return answer(endpoint, batch.rejects)
+            return batch
         finally:
             self._admit(-size)
 
