@@ -149,27 +149,29 @@ async def test_times_of_years_ago_are_stored(writer: WriterUnderTest, conn: asyn
     assert await values(conn) == [1, 2]
 
 
-async def until_a_commit_waits(conn: asyncpg.Connection) -> None:
+async def until_commits_wait(conn: asyncpg.Connection, count: int) -> None:
     async with asyncio.timeout(20):
-        while not await conn.fetchval("select exists (select from pg_locks where not granted)"):
+        while await conn.fetchval("select count(*) from pg_locks where not granted") < count:
             pass
 
 
 async def test_a_request_whose_client_gave_up_leaves_the_queue(
     writer: WriterUnderTest, conn: asyncpg.Connection
 ) -> None:
-    batches = [writer.decoded("metrics", otlp.metrics(otlp.gauge("x", otlp.number(float(i))))) for i in range(4)]
+    batches = [writer.decoded("metrics", otlp.metrics(otlp.gauge("x", otlp.number(float(i))))) for i in range(5)]
     async with conn.transaction():
         await conn.execute("lock table wafer.ingest_batch in exclusive mode")
-        running_group = asyncio.create_task(writer.committer.commit(batches[0]))
-        await until_a_commit_waits(conn)
-        waiting = [asyncio.create_task(writer.committer.commit(batch)) for batch in batches[1:]]
+        running_groups = []
+        for batch in batches[:2]:  # as many groups as are committed at once
+            running_groups.append(asyncio.create_task(writer.committer.commit(batch)))
+            await until_commits_wait(conn, len(running_groups))
+        waiting = [asyncio.create_task(writer.committer.commit(batch)) for batch in batches[2:]]
         await asyncio.sleep(0)  # now they are queued
         for task in waiting[:2]:
             task.cancel()
         await asyncio.wait(waiting[:2])
-    await asyncio.gather(running_group, waiting[2])
-    assert await values(conn) == [0, 3]
+    await asyncio.gather(*running_groups, waiting[2])
+    assert await values(conn) == [0, 1, 4]
 
 
 async def test_a_request_whose_client_gave_up_counts_until_its_group_ends(
@@ -182,7 +184,7 @@ async def test_a_request_whose_client_gave_up_counts_until_its_group_ends(
     async with conn.transaction():
         await conn.execute("lock table wafer.ingest_batch in exclusive mode")
         sending = asyncio.create_task(writer.send("metrics", request))
-        await until_a_commit_waits(conn)
+        await until_commits_wait(conn, 1)
         sending.cancel()
         await asyncio.wait([sending], timeout=0.1)
         assert seen("queue_bytes") == request.ByteSize()
