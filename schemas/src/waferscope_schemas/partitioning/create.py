@@ -72,6 +72,11 @@ async def ensure(
         known.days.add(day)
 
 
+def forget(conn: asyncpg.Connection | PoolConnectionProxy, table: str) -> None:
+    """Let a connection ask again what partitions a table has; other connections find out by `recheck`."""
+    _seen.get(getattr(conn, "_con", conn), {}).pop(table, None)
+
+
 async def _known(conn: asyncpg.Connection | PoolConnectionProxy, table: str) -> _Known:
     row = await conn.fetchrow(_SQL["table_kind"], table)
     if row is None:

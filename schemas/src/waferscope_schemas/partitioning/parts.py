@@ -7,6 +7,7 @@ from typing import Literal
 import asyncpg
 
 from waferscope_schemas import queries
+from waferscope_schemas.partitioning.create import forget
 
 _SQL = queries.load("waferscope_schemas")
 
@@ -44,6 +45,7 @@ async def drop(conn: asyncpg.Connection, table: str, part: Part) -> None:
         table: The table that the part belongs to.
         part: As `parts` lists it.
     """
+    forget(conn, table)
     names = {"table": table, "partition": part.name}
     if part.state == "chunk":
         await conn.execute(_SQL["drop_chunk"].format_map(names), part.begin, part.end)
