@@ -147,3 +147,77 @@ async def test_what_was_computed_is_not_written_again(conn: asyncpg.Connection) 
     for table in TABLES:
         written = f"select count(*) from wafer.{table} where not pg_visible_in_snapshot(xid, $1::text::pg_snapshot)"
         assert await conn.fetchval(written, before) == 0
+
+
+async def test_late_samples_change_the_increase_of_the_next_bucket_however_far_away(conn: asyncpg.Connection) -> None:
+    samples: list[Sample | HistogramSample] = [Sample(1, NOON, 1.0), Sample(1, NOON + 7 * HOUR, 10.0)]
+    await feeding.store(conn, samples)
+    await catch_up(conn)
+    late = Sample(1, NOON + HOUR, 8.0)
+    await feeding.store(conn, [late])
+    await catch_up(conn)
+    await check(conn, [*samples, late])
+    found = await feeding.number_rollups(conn, "rollup_1h")
+    assert [row[-1] for _, row in sorted(found.items())] == [0.0, 7.0, 2.0]
+
+
+async def test_values_that_can_not_be_summed_up_do_not_stop_the_hour(conn: asyncpg.Connection) -> None:
+    huge = [
+        Sample(1, NOON + second * 1000, value) for second, value in enumerate((1.7e308, -1.7e308, 1.7e308, 1.7e308))
+    ]
+    await feeding.store(conn, [*huge, Sample(2, NOON, 5.0), Sample(3, NOON, math.inf), Sample(3, NOON + 1, -math.inf)])
+    await catch_up(conn)
+    found = await feeding.number_rollups(conn, "rollup_1h")
+    assert found[2, NOON][1] == 5.0
+    assert found[1, NOON][2:4] == (-1.7e308, 1.7e308)
+    assert math.isnan(found[1, NOON][1])
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_rollups_follow_deletions(conn: asyncpg.Connection, seed: int) -> None:
+    dice = random.Random(seed)
+    samples: list[Sample | HistogramSample] = []
+    for series in range(3):
+        samples += numbers_of(dice, series) + histograms_of(dice, 100 + series)
+    known = [(series, str(series).encode()) for series in (0, 1, 2, 100, 101, 102)]
+    await conn.executemany(
+        "insert into wafer.series (series_id, fingerprint, metric, labels, kind)"
+        " overriding system value values ($1, $2, 'm', '{}', 'counter')",
+        known,
+    )
+    await feeding.store(conn, samples)
+    for _ in range(3):
+        await catch_up(conn)
+        await check(conn, samples)
+        series = dice.choice([None, [0, 101], [1], [2, 100]])
+        begin = NOON + dice.randrange(6 * HOUR) // MINUTE * MINUTE
+        end = begin + dice.choice([MINUTE, 5 * MINUTE, HOUR, 2 * HOUR])
+        await delete(conn, series, begin, end)
+        samples = [s for s in samples if not ((series is None or s.series in series) and begin <= s.ts < end)]
+    await catch_up(conn)
+    await check(conn, samples)
+    await delete(conn, [0, 1, 2], None, None)
+    await catch_up(conn)
+    await check(conn, [sample for sample in samples if sample.series >= 100])
+
+
+async def delete(conn: asyncpg.Connection, series: list[int] | None, begin: int | None, end: int | None) -> None:
+    """Delete samples as the query service does: with a row of the feed in the same transaction."""
+    times = (
+        "-infinity" if begin is None else feeding.instant(begin).isoformat(),
+        "infinity" if end is None else feeding.instant(end).isoformat(),
+    )
+    async with conn.transaction():
+        for table in ("sample", "histogram_sample"):
+            await conn.execute(
+                f"delete from wafer.{table} where ($1::bigint[] is null or series_id = any($1))"
+                " and ts >= $2::text::timestamptz and ts < $3::text::timestamptz",
+                series,
+                *times,
+            )
+        await conn.execute(
+            "insert into wafer.deletion (kind, series_ids, begin_ts, end_ts)"
+            " values ('samples', $1, $2::text::timestamptz, $3::text::timestamptz)",
+            series,
+            *times,
+        )

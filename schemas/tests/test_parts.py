@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
+from support.wait import eventually
 
 from waferscope_schemas import partitioning
 from waferscope_schemas.database import connect
@@ -56,19 +57,16 @@ async def test_writers_do_not_wait_for_a_part_that_waits_to_leave(
         async with reader.transaction():
             await stored(reader)
             dropping = asyncio.create_task(partitioning.drop(conn, "sample", first))
-            await waits_for_a_lock(other)
+            await eventually(lambda: waits_for_a_lock(other), "the drop waits")
             await insert(other, NOON + DAY)
         await dropping
     assert await stored(other) == [NOON + DAY, NOON + DAY]
     await reader.close()
 
 
-async def waits_for_a_lock(conn: asyncpg.Connection) -> None:
-    query = (
-        "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')"
-    )
-    while not await conn.fetchval(query):
-        await asyncio.sleep(0.02)
+async def waits_for_a_lock(conn: asyncpg.Connection) -> bool:
+    query = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    return bool(await conn.fetchval(query))
 
 
 async def test_a_drop_that_was_interrupted_is_finished(conn: asyncpg.Connection, other: asyncpg.Connection) -> None:
@@ -170,10 +168,12 @@ async def test_growth_is_followed_by_statistics_of_the_parts_that_grew(conn: asy
         NOON,
     )
     await conn.execute("select pg_stat_force_next_flush()")
-    async with asyncio.timeout(20):
-        while await partitioning.summarize(conn, "sample") != 1:
-            await asyncio.sleep(0.05)
-    grown = (
+
+    async def one_has_grown() -> bool:
+        return await partitioning.summarize(conn, "sample") == 1
+
+    await eventually(one_has_grown, "the part that grew is found")
+    known = (
         "select count(*) from pg_stats where schemaname in ('wafer', '_timescaledb_internal') and attname = 'series_id'"
     )
-    assert await conn.fetchval(grown) >= 1
+    assert await conn.fetchval(known) >= 1

@@ -48,7 +48,7 @@ class WriterSettings(Site):
         14, ge=1, description="Days that the ledger remembers requests: longer than the longest outage that is spooled"
     )
     rollup_delay: float = Field(
-        60.0, gt=0, description="Seconds from one computation of the rollups of what was touched to the next"
+        300.0, gt=0, description="Seconds from one computation of the rollups of what was touched to the next"
     )
     columnstore_grace: timedelta = Field(
         timedelta(minutes=15),

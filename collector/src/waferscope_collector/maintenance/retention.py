@@ -31,8 +31,8 @@ _SAMPLES = frozenset({"sample", "histogram_sample"})
 _MARGIN = timedelta(minutes=10)  # for what was taken in just in time and is still on its way into the database
 
 
-class RollupsBehindError(WriterError):
-    """Samples are to be dropped whose rollups are not computed yet."""
+class PartsStayError(WriterError):
+    """Parts of tables that should leave could not be dropped yet."""
 
 
 async def apply(conn: asyncpg.Connection, retention: Retention) -> None:
@@ -43,8 +43,8 @@ async def apply(conn: asyncpg.Connection, retention: Retention) -> None:
         retention: The periods.
 
     Raises:
-        RollupsBehindError: Samples had to stay until their rollups are computed; all else was dropped.
-        asyncpg.LockNotAvailableError: A part is in use; the next round tries again.
+        PartsStayError: Some parts had to stay, until the rollups of their samples are computed or nobody reads them
+            any more; all else was dropped.
     """
     now, kept = datetime.now(UTC), []
     for setting, period in retention.periods.items():
@@ -53,20 +53,24 @@ async def apply(conn: asyncpg.Connection, retention: Retention) -> None:
         for query in _ORDINARY.get(setting, ()):
             await in_batches(conn, _SQL[query], now - period)
     if kept:
-        raise RollupsBehindError(f"waits for the rollups of its samples: {', '.join(kept)}")
+        raise PartsStayError(f"not dropped yet: {', '.join(kept)}")
 
 
 async def _drop_parts(conn: asyncpg.Connection, table: str, before: datetime) -> list[str]:
-    """Drop the parts of a table that ended before a time; returns those that have to wait for their rollups."""
-    waiting = []
+    """Drop the parts of a table that ended before a time; returns those that have to stay, and why."""
+    stay = []
     for part in await partitioning.parts(conn, table):
         if part.end > before:
             continue
         if table in _SAMPLES and await conn.fetchval(_SQL["rollups_behind"], part.begin, part.end):
-            waiting.append(part.name)
+            stay.append(f"{part.name} (waits for its rollups)")
             continue
-        await partitioning.drop(conn, table, part)
+        try:
+            await partitioning.drop(conn, table, part)
+        except asyncpg.LockNotAvailableError:
+            stay.append(f"{part.name} (is in use)")
+            continue
         if table in _SAMPLES:
             await conn.execute(_SQL["tell_expired"], part.begin, part.end)
         _LOGGER.info("dropped %s of %s: older than its retention", part.name, table)
-    return waiting
+    return stay

@@ -55,7 +55,9 @@ async def catch_up(conn: asyncpg.Connection, *, budget: float) -> int:
         due = Due(**row)
         try:
             await _compute(conn, due)
-        except (asyncpg.DataError, asyncpg.QueryCanceledError) as error:  # lies in this hour's samples
+        except asyncpg.PostgresError as error:
+            if conn.is_closed():
+                raise
             _LOGGER.warning("could not compute the rollups of %s: %s", due.hour, error)
             await conn.execute(_SQL["postpone_due_hour"], due.hour)
             failed = failed or error

@@ -132,11 +132,12 @@ with samples as (
             count, sum, schema, zero_threshold, zero_count, custom_bounds, positive_spans, positive_counts, negative_spans,
             negative_counts
         )::wafer.histogram as h
-    from wafer.histogram_sample s
+    from wafer.histogram_sample
     where ts >= $1 and ts < $2
         and float8send(count) <> '\x7ff0000000000002' and (sum is null or float8send(sum) <> '\x7ff0000000000002')
     order by
-        series_id, ts, (count = 'NaN'), count desc, (sum is null), (sum = 'NaN'), sum desc, record_send(s) desc
+        series_id, ts, (count = 'NaN'), count desc, (sum is null), (sum = 'NaN'), sum desc, positive_counts desc,
+        negative_counts desc, schema desc, custom_bounds desc, positive_spans desc, negative_spans desc
 ), linked as (
     select
         *,
@@ -153,7 +154,23 @@ with samples as (
         ) as before
     from samples s
 ), steps as (
-    select *, not (before is null) and wafer.histogram_reset(before, h, hint) as reset from linked
+    select
+        *,
+        case
+            when before is null then false
+            -- In an unchanged layout as wafer.histogram_reset would tell, but quicker: this is asked of every sample.
+            when ((h).schema, (h).zero_threshold, (h).custom_bounds, (h).positive_spans, (h).negative_spans)
+                = (
+                    (before).schema, (before).zero_threshold, (before).custom_bounds, (before).positive_spans,
+                    (before).negative_spans
+                )
+            then hint = 1 or (h).count < (before).count or (h).zero_count < (before).zero_count
+                or exists (select from unnest((h).positive_counts, (before).positive_counts) as c (after, before) where c.after < c.before)
+                or exists (select from unnest((h).negative_counts, (before).negative_counts) as c (after, before) where c.after < c.before)
+            else wafer.histogram_reset(before, h, hint)
+        end as reset
+    from linked
+    offset 0  -- keeps the planner from putting the expression wherever the column is named
 ), runs as (
     select *, count(*) filter (where reset) over (partition by series_id order by ts) as run from steps
 ), ends as (
