@@ -3,8 +3,12 @@
 select pg_try_advisory_lock(hashtext('wafer maintenance'))
 
 -- name: begin_maintenance
--- Lets a session of the maintenance wait for no lock for long: others would queue behind it. No statement runs for ever.
-set lock_timeout = '2s'; set statement_timeout = '20min'; set application_name = 'waferscope maintenance'
+-- Lets a session of the maintenance wait for no lock for long: others would queue behind it. No statement runs for ever, nor on
+-- behalf of a writer that has died: its lock would keep the others from taking over.
+set lock_timeout = '2s';
+set statement_timeout = '20min';
+set client_connection_check_interval = '5s';
+set application_name = 'waferscope maintenance'
 
 -- name: note_success
 -- Tells when a task last did what it had to, and how long it took.

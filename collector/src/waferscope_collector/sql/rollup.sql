@@ -30,10 +30,6 @@ limit 1
 -- Lets an hour that failed wait for the next run.
 update wafer.rollup_due set failed_at = clock_timestamp() where hour = $1
 
--- name: count_due_hours
--- Tells how many hours wait to be computed.
-select count(*) from wafer.rollup_due
-
 -- name: settle_due_hour
 -- Takes an hour off the queue, in the transaction that computed it.
 delete from wafer.rollup_due where hour = $1
