@@ -50,7 +50,7 @@ async def serve(settings: WriterSettings) -> None:
             queue_limit=settings.queue_limit,
         )
         app = application(intake, meters, _Readiness(pool, intake), settings.http_limit)
-        async with _background(committer.run(), maintenance.run(pool, settings.ledger_days)) as background:
+        async with _background(committer.run(), maintenance.run(settings)) as background:
             await grpc_server.start(intake)
             web = asyncio.create_task(http.serve(app))
             _LOGGER.info("writer: HTTP on %s:%d, gRPC on %s:%d", *_ports(settings))
@@ -92,7 +92,7 @@ async def _database(settings: WriterSettings, stopping: "asyncio.Future[None]") 
     try:
         async with pool.acquire() as conn:
             await require_schema(conn)
-        await maintenance.once(pool, settings.ledger_days)
+        await maintenance.prepare(pool)
         yield pool
     finally:
         pool.terminate()
