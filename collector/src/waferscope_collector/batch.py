@@ -14,7 +14,7 @@ from waferscope_collector.decode.points import Histograms, Metric, Metrics, Numb
 from waferscope_collector.decode.records import Logs, Traces
 from waferscope_collector.identify import REFUSED, REFUSED_REASON, UNKNOWN, Missing, SeriesCache
 
-_NO_LOGS, _NO_TRACES = Logs((), (), ()), Traces((), ())
+_NO_LOGS, _NO_TRACES = Logs((), (), (), frozenset()), Traces((), (), frozenset())
 
 Signal = Literal["metrics", "logs", "traces"]
 

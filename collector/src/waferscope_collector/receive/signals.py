@@ -30,9 +30,18 @@ class Endpoint:
     method: str  # gRPC
     request: type[Message]
     response: type[Message]
-    decode: Callable[..., Metrics | Logs | Traces]
+    decode: Callable[..., Metrics | Logs | Traces]  # of the request in protobuf
     rejected: str  # the field of the response's partial success that counts
     noun: str
+
+
+def _decode_metrics(body: bytes, *, site: str, latest: int, rejects: Rejects) -> Metrics:
+    request = metrics_service.ExportMetricsServiceRequest()
+    try:
+        request.ParseFromString(body)
+    except DecodeError as error:
+        raise MalformedError("the body is no protobuf of metrics") from error
+    return metrics.decode(request, site=site, latest=latest, rejects=rejects)
 
 
 ENDPOINTS: Mapping[Signal, Endpoint] = MappingProxyType(
@@ -43,7 +52,7 @@ ENDPOINTS: Mapping[Signal, Endpoint] = MappingProxyType(
             "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
             metrics_service.ExportMetricsServiceRequest,
             metrics_service.ExportMetricsServiceResponse,
-            metrics.decode,
+            _decode_metrics,
             "rejected_data_points",
             "data points",
         ),
@@ -88,7 +97,7 @@ def decode(endpoint: Endpoint, body: bytes, *, as_json: bool, site: str, cache: 
         MalformedError: The body is no such request.
     """
     received = time.time_ns()
-    request = json.parse(body, endpoint.request) if as_json else _parse(body, endpoint.request)
+    request = json.parse(body, endpoint.request).SerializeToString() if as_json else body
     rejects = Rejects(endpoint.noun)
     digest = hashlib.sha256(b"%s\0%s" % (endpoint.signal.encode(), body)).digest()
     batch = partial(Batch, endpoint.signal, digest, instant(received), rejects)
@@ -109,12 +118,3 @@ def answer(endpoint: Endpoint, rejects: Rejects) -> Message:
         setattr(response.partial_success, endpoint.rejected, rejects.total)  # type: ignore[attr-defined]
         response.partial_success.error_message = rejects.message  # type: ignore[attr-defined]
     return response
-
-
-def _parse(body: bytes, message: type[Message]) -> Message:
-    request = message()
-    try:
-        request.ParseFromString(body)
-    except DecodeError as error:
-        raise MalformedError(f"the body is no protobuf {message.DESCRIPTOR.name}") from error
-    return request

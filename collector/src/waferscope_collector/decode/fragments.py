@@ -1,0 +1,106 @@
+"""Attributes as fragments of JSON: most come again and again, so their bytes are looked up instead of taken apart."""
+
+from collections.abc import Iterable
+from typing import NamedTuple, TypeVar
+
+import msgspec
+from google.protobuf.message import DecodeError, Message
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+
+from waferscope_collector import cells
+from waferscope_collector.decode.attributes import Plain, label_text, plain, plain_map, storable
+from waferscope_collector.decode.typed import BadAttributeError
+
+UNREADABLE = "with text that is no UTF-8, or values that are nested too deeply"
+
+M = TypeVar("M", bound=Message)
+
+_SHORT = 128  # bytes: longer attributes are not kept
+_ENTRIES = 32_768
+
+
+class Named(NamedTuple):
+    """An attribute that has a column of its own."""
+
+    key: str
+    value: Plain
+    cell: bytes  # of a text column
+
+
+class _Fragment(NamedTuple):
+    json: bytes  # "key":value
+    named: Named | None
+
+
+class Fragments:
+    """Reads attributes, and remembers those that are short."""
+
+    def __init__(self, named: Iterable[str]) -> None:
+        """Begin with nothing.
+
+        Args:
+            named: Keys of attributes that have columns of their own.
+        """
+        self._named = frozenset(named)
+        self._known: dict[bytes, _Fragment] = {}
+
+    def read(self, attributes: Iterable[bytes]) -> tuple[bytes, dict[str, Named]]:
+        """Read attributes.
+
+        Args:
+            attributes: Serialised, of OTLP's type KeyValue.
+
+        Returns:
+            The cell of a jsonb column with all of them, and those that have columns of their own.
+
+        Raises:
+            BadAttributeError: One is not readable.
+        """
+        get = self._known.get
+        fragments: list[bytes] = []
+        named: dict[str, Named] = {}
+        for item in attributes:
+            json, name = get(item) or self._learn(item)
+            fragments.append(json)
+            if name is not None:
+                named[name.key] = name
+        return cells.json(b"{%s}" % b",".join(fragments)), named
+
+    def _learn(self, item: bytes) -> _Fragment:
+        attribute = message(KeyValue, item)
+        key, value = storable(attribute.key), plain(attribute.value)
+        encode = msgspec.json.encode
+        named = Named(key, value, text_cell(value)) if key in self._named else None
+        fragment = _Fragment(b"%s:%s" % (encode(key), encode(value)), named)
+        if len(item) <= _SHORT:
+            if len(self._known) >= _ENTRIES:
+                self._known.clear()  # what is alive comes back
+            self._known[item] = fragment
+        return fragment
+
+
+def attribute_map(attributes: Iterable[bytes]) -> dict[str, Plain]:
+    """Turn serialised attributes into a mapping; of a repeated key the last value stays.
+
+    Raises:
+        BadAttributeError: One is not readable.
+    """
+    return plain_map(message(KeyValue, item) for item in attributes)
+
+
+def text_cell(value: Plain) -> bytes:
+    """Return the cell of a text column; an empty text is null."""
+    text = label_text(value)
+    return cells.text(text) if text else cells.NULL
+
+
+def message(kind: type[M], body: bytes) -> M:
+    """Parse a message that is part of a record.
+
+    Raises:
+        BadAttributeError: It is not readable.
+    """
+    try:
+        return kind.FromString(body)
+    except DecodeError as error:
+        raise BadAttributeError(UNREADABLE) from error
