@@ -206,7 +206,11 @@ def _spans(chance: random.Random, size: int, now: int) -> ExportTraceServiceRequ
                 flags=256 + 1,
             )
             attributes = {"http.request.method": "GET", "url.path": f"/recipes/{lot}", "server.address": f"mes{host}"}
-            attributes |= {"http.response.status_code": 200, "thread.id": 1000 + number % 16, "residual": chance.random()}
+            attributes |= {
+                "http.response.status_code": 200,
+                "thread.id": 1000 + number % 16,
+                "residual": chance.random(),
+            }
             if number % 2:
                 attributes |= {"wafer.lot.id": f"LOT-{lot:05}", "wafer.equipment.id": f"OVL-{host:02}"}
             else:
@@ -238,10 +242,14 @@ def _logs(chance: random.Random, size: int, now: int) -> ExportLogsServiceReques
                 flags=1,
             )
             record.body.string_value = (
-                f"wafer {number % 25:02} of lot LOT-{chance.randrange(500):05}: residual {chance.random():.12f} nm after"
-                f" {chance.randrange(40)} iterations, model accepted by operator limits"
+                f"wafer {number % 25:02} of lot LOT-{chance.randrange(500):05}: residual {chance.random():.12f} nm"
+                f" after {chance.randrange(40)} iterations, model accepted by operator limits"
             )
-            attributes = {"code.function.name": "regress", "code.line.number": 100 + number % 50, "thread.name": "worker-3"}
+            attributes = {
+                "code.function.name": "regress",
+                "code.line.number": 100 + number % 50,
+                "thread.name": "worker-3",
+            }
             _put(record.attributes, attributes | {"wafer.equipment.id": f"OVL-{host:02}", "slot": number % 25})
     return request
 

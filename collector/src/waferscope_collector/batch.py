@@ -16,7 +16,7 @@ from waferscope_collector.identify import REFUSED, REFUSED_REASON, UNKNOWN, Miss
 
 _NO_LOGS, _NO_TRACES = Logs((), (), (), frozenset()), Traces((), (), frozenset())
 
-Signal = Literal["metrics", "logs", "traces"]
+Signal = Literal["metrics", "logs", "traces", "events"]
 
 
 P = TypeVar("P", Numbers, Histograms)

@@ -38,3 +38,4 @@ async def once(pool: asyncpg.Pool, ledger_days: int) -> None:
         for table in TABLES:
             await partitioning.ensure(conn, table, [now, now + timedelta(days=1)])
         await conn.execute(_SQL["prune_batches"], ledger_days)
+        await conn.execute(_SQL["prune_event_keys"], ledger_days)

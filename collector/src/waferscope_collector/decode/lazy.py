@@ -3,12 +3,13 @@
 These messages are read from the same bytes as OTLP's own, but texts, attributes, events, links and resources stay the
 bytes that they are. So most of them are found in a cache as they stand instead of being taken apart; and a text that is
 no UTF-8, or a value that is nested too deeply, costs its own record and not the request, as protobuf's rules would
-have it. Numbers of fields: opentelemetry-proto, trace.proto, logs.proto and common.proto.
+have it. The classes here only declare: their annotations become the messages that protobuf parses. Numbers of fields:
+opentelemetry-proto, trace.proto and logs.proto.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
@@ -28,7 +29,7 @@ class _Field:
     kind: Any = _BYTES
 
 
-class Span(Protocol):
+class Span:
     """A span."""
 
     trace_id: Annotated[bytes, _Field(1)]
@@ -49,7 +50,7 @@ class Span(Protocol):
     flags: Annotated[int, _Field(16, _FIXED32)]
 
 
-class LogRecord(Protocol):
+class LogRecord:
     """A log record."""
 
     time: Annotated[int, _Field(1, _FIXED64)]
@@ -66,43 +67,44 @@ class LogRecord(Protocol):
 
     def HasField(self, name: str) -> bool:  # noqa: N802 - protobuf's name
         """Tell whether a field is there: an empty body is a body."""
+        raise NotImplementedError
 
 
-class ScopeSpans(Protocol):
+class ScopeSpans:
     """Spans of one instrumentation scope."""
 
     scope: Annotated[bytes, _Field(1)]
     spans: Annotated[Sequence[Span], _Field(2, _MESSAGE)]
 
 
-class ScopeLogs(Protocol):
+class ScopeLogs:
     """Log records of one instrumentation scope."""
 
     scope: Annotated[bytes, _Field(1)]
     records: Annotated[Sequence[LogRecord], _Field(2, _MESSAGE)]
 
 
-class ResourceSpans(Protocol):
+class ResourceSpans:
     """Spans of one resource."""
 
     resource: Annotated[bytes, _Field(1)]
     scopes: Annotated[Sequence[ScopeSpans], _Field(2, _MESSAGE)]
 
 
-class ResourceLogs(Protocol):
+class ResourceLogs:
     """Log records of one resource."""
 
     resource: Annotated[bytes, _Field(1)]
     scopes: Annotated[Sequence[ScopeLogs], _Field(2, _MESSAGE)]
 
 
-class Traces(Protocol):
+class Traces:
     """A request to store spans."""
 
     resources: Annotated[Sequence[ResourceSpans], _Field(1, _MESSAGE)]
 
 
-class Logs(Protocol):
+class Logs:
     """A request to store log records."""
 
     resources: Annotated[Sequence[ResourceLogs], _Field(1, _MESSAGE)]

@@ -88,6 +88,7 @@ class JobEvent:
     span_id: bytes | None
     attributes: str  # JSON: all attributes
     facts: Facts
+    idempotency_key: str | None = None  # the predecessor's clients name each event
 
     @property
     def run(self) -> tuple[str, str, int]:

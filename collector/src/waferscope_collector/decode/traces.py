@@ -166,7 +166,7 @@ def _link(body: bytes) -> dict[str, Plain]:
         "span_id": link.span_id.hex(),
         "attributes": plain_map(link.attributes),
     }
-    more = {
+    more: dict[str, Plain] = {
         "trace_state": storable(link.trace_state),
         "flags": link.flags,
         "dropped_attributes": link.dropped_attributes_count,
