@@ -11,7 +11,7 @@ from waferscope_collector import cells
 from waferscope_collector.decode.attributes import Plain, label_text, plain, plain_map, storable
 from waferscope_collector.decode.typed import BadAttributeError
 
-UNREADABLE = "with text that is no UTF-8, or values that are nested too deeply"
+UNREADABLE = "with text that is no UTF-8, or values that are malformed or nested too deeply"
 
 M = TypeVar("M", bound=Message)
 
@@ -23,8 +23,8 @@ class Named(NamedTuple):
     """An attribute that has a column of its own."""
 
     key: str
-    value: Plain
-    cell: bytes  # of a text column
+    text: str
+    cell: bytes  # of a text column; an empty text is null
 
 
 class _Fragment(NamedTuple):
@@ -70,7 +70,7 @@ class Fragments:
         attribute = message(KeyValue, item)
         key, value = storable(attribute.key), plain(attribute.value)
         encode = msgspec.json.encode
-        named = Named(key, value, text_cell(value)) if key in self._named else None
+        named = _named(key, label_text(value)) if key in self._named else None
         fragment = _Fragment(b"%s:%s" % (encode(key), encode(value)), named)
         if len(item) <= _SHORT:
             if len(self._known) >= _ENTRIES:
@@ -88,10 +88,8 @@ def attribute_map(attributes: Iterable[bytes]) -> dict[str, Plain]:
     return plain_map(message(KeyValue, item) for item in attributes)
 
 
-def text_cell(value: Plain) -> bytes:
-    """Return the cell of a text column; an empty text is null."""
-    text = label_text(value)
-    return cells.text(text) if text else cells.NULL
+def _named(key: str, text: str) -> Named:
+    return Named(key, text, cells.text(text) if text else cells.NULL)
 
 
 def message(kind: type[M], body: bytes) -> M:

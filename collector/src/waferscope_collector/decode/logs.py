@@ -113,7 +113,7 @@ def _row(record: lazy.LogRecord, time: int, name: bytes, tail: bytes) -> bytes:
     job = cells.NULL
     if named:
         job = named[_JOB].cell
-        if not within_key(str(named[_JOB].value)):
+        if not within_key(named[_JOB].text):
             raise BadAttributeError(LONG_KEY)
     return b"".join(
         (

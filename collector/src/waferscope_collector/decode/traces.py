@@ -125,7 +125,7 @@ def _status(status: bytes) -> tuple[int, bytes]:
 
 def _named(named: dict[str, Named]) -> bytes:
     """Return the cells of the attributes that have columns."""
-    if _JOB in named and not within_key(str(named[_JOB].value)):
+    if _JOB in named and not within_key(named[_JOB].text):
         raise BadAttributeError(LONG_KEY)
     return b"".join([named[key].cell if key in named else cells.NULL for key in _NAMED])
 
