@@ -54,7 +54,7 @@ def as_json(request: Message) -> bytes:
     def hexadecimal(value: Any) -> Any:
         if isinstance(value, dict):
             return {
-                key: b64decode(item).hex() if key in {"traceId", "spanId"} else hexadecimal(item)
+                key: b64decode(item).hex() if key in {"traceId", "spanId", "parentSpanId"} else hexadecimal(item)
                 for key, item in value.items()
             }
         return [hexadecimal(item) for item in value] if isinstance(value, list) else value

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import asyncpg
 import grpc
+import psutil
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -66,28 +67,34 @@ def main() -> None:
 async def _measure(url: str, name: str) -> None:
     await migrate(url)
     print(f"{name}, {RECORDS:,} records a round, {IN_FLIGHT} requests under way; median of {ROUNDS}.\n")
-    print("| what | records a request | records/s | bare COPY, records/s | ratio |\n|---|---:|---:|---:|---:|")
+    print("| what | records a request | records/s | writer's CPU, µs a record | bare COPY, records/s | ratio |")
+    print("|---|---:|---:|---:|---:|---:|")
     sent = dict.fromkeys(KINDS, 0)
-    with _writer(url) as address:
+    with _writer(url) as (address, writer):
         for kind in KINDS:
             for size in SIZES:
-                rates = []
-                for round_number in range(ROUNDS + 1):
+                rounds = []
+                for _ in range(ROUNDS + 1):
                     bodies = _bodies(kind, size)
-                    rates.append(await _send(address, kind.method, bodies, size))
+                    before = _cpu_seconds(writer)
+                    rate = await _send(address, kind.method, bodies, size)
+                    rounds.append((rate, (_cpu_seconds(writer) - before) / RECORDS * 1e6))
                     sent[kind] += len(bodies) * size
-                    assert round_number or rates.pop()  # the first one warms up
+                # The first round warms up.
+                rate, micros = (statistics.median(column) for column in zip(*rounds[1:], strict=True))
                 bare = await _bare(url, kind.table, size)
-                rate = statistics.median(rates)
-                print(f"| {kind.noun} | {size:,} | {rate:,.0f} | {bare:,.0f} | {rate / bare:.2f} |", flush=True)
+                print(
+                    f"| {kind.noun} | {size:,} | {rate:,.0f} | {micros:.1f} | {bare:,.0f} | {rate / bare:.2f} |",
+                    flush=True,
+                )
     for kind in KINDS:
         await _check(url, kind.table, sent[kind])
     print()
 
 
 @contextlib.contextmanager
-def _writer(url: str) -> Iterator[str]:
-    """Run a writer; yield its gRPC address."""
+def _writer(url: str) -> Iterator[tuple[str, psutil.Process]]:
+    """Run a writer; yield its gRPC address and its process."""
     http, port = free_ports(2)
     env = {
         "WAFERSCOPE_DATABASE_URL": url,
@@ -96,7 +103,13 @@ def _writer(url: str) -> Iterator[str]:
     }
     with waferscope("serve", "writer", env=env) as process:
         process.wait_healthy(f"http://127.0.0.1:{http}/v1/readyz")
-        yield f"127.0.0.1:{port}"
+        yield f"127.0.0.1:{port}", psutil.Process(process.pid)
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    """Return the CPU time of a process and its children."""
+    times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+    return sum(one.user + one.system for one in times)
 
 
 def _bodies(kind: Kind, size: int) -> list[bytes]:

@@ -1,14 +1,14 @@
 """The job events of a group: appended, and folded into job runs; a large group is encoded and folded in a thread."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from asyncpg.pool import PoolConnectionProxy
 
 from waferscope_collector.commit.ledger import Entry
-from waferscope_collector.commit.rows import columns
+from waferscope_collector.commit.rows import columns, parts
 from waferscope_collector.decode.records import JobEvent
 from waferscope_collector.fold.job import Run, fold
 from waferscope_schemas import queries
@@ -30,11 +30,11 @@ async def store(conn: PoolConnectionProxy, entries: Sequence[Entry]) -> None:
     events = await _first_of_their_key(conn, events)
     received = await asyncio.to_thread(lambda: {event.key: (event, at) for event, at in sorted(events, key=_natural)})
     new: list[Received] = []
-    for part in _parts([*received], _EVENTS):
+    for part in parts([*received], _EVENTS):
         arguments = await asyncio.to_thread(_event_columns, [received[key] for key in part])
         new += [received[tuple(row)] for row in await conn.fetch(_SQL["insert_job_events"], *arguments)]
     runs = await asyncio.to_thread(fold, new)
-    for some in _parts(runs, _RUNS):
+    for some in parts(runs, _RUNS):
         await conn.execute(_SQL["upsert_job_runs"], *await asyncio.to_thread(_run_columns, some))
 
 
@@ -46,7 +46,7 @@ async def _first_of_their_key(conn: PoolConnectionProxy, events: list[Received])
     if not keyed:
         return events
     kept = [item for item in events if item[0].idempotency_key is None]
-    for part in _parts(sorted(keyed), _EVENTS):
+    for part in parts(sorted(keyed), _EVENTS):
         sites, keys = map(list, zip(*part, strict=True))
         new = await conn.fetch(_SQL["insert_event_keys"], sites, keys)
         kept += [keyed[row["site"], row["idempotency_key"]] for row in new]
@@ -55,10 +55,6 @@ async def _first_of_their_key(conn: PoolConnectionProxy, events: list[Received])
 
 def _natural(item: Received) -> tuple[Any, ...]:
     return item[0].key
-
-
-def _parts(of: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    return (of[begin : begin + size] for begin in range(0, len(of), size))
 
 
 def _event_columns(events: Sequence[Received]) -> list[list[Any]]:

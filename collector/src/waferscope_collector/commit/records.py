@@ -71,9 +71,8 @@ def _blocks(of: Iterable[bytes]) -> Iterator[bytes]:
 
 async def _store_steps(conn: PoolConnectionProxy, steps: list[Step]) -> None:
     steps.sort(key=lambda step: (step.site, step.job_id, step.attempt, step.span_id))
-    for begin in range(0, len(steps), _STEPS):
-        columns = await asyncio.to_thread(rows.columns, steps[begin : begin + _STEPS])
-        await conn.execute(_SQL["insert_steps"], *columns)
+    for part in rows.parts(steps, _STEPS):
+        await conn.execute(_SQL["insert_steps"], *await asyncio.to_thread(rows.columns, part))
 
 
 async def _copy(

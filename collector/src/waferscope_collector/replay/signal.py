@@ -7,7 +7,7 @@ from waferscope_collector.decode import json
 from waferscope_collector.errors import MalformedError
 from waferscope_collector.receive.signals import ENDPOINTS
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_FIXED64, _BYTES = 1, 2  # wire types
 _RESOURCES, _SCOPES, _ITEMS = 1, 2, 2  # the numbers of these fields are the same in all signals
 # Fields, by number and wire type, that one signal's items have and no other's (opentelemetry-proto).
 _MARKS: dict[tuple[int, int], Signal] = {
@@ -16,7 +16,11 @@ _MARKS: dict[tuple[int, int], Signal] = {
     (7, _FIXED64): "traces",  # start_time_unix_nano
     (8, _FIXED64): "traces",  # end_time_unix_nano
 }
-_KEYS: dict[bytes, Signal] = {b"resourceMetrics": "metrics", b"resourceLogs": "logs", b"resourceSpans": "traces"}
+_KEYS: dict[bytes, Signal] = {
+    **dict.fromkeys((b"resourceMetrics", b"resource_metrics"), "metrics"),
+    **dict.fromkeys((b"resourceLogs", b"resource_logs"), "logs"),
+    **dict.fromkeys((b"resourceSpans", b"resource_spans"), "traces"),
+}
 
 
 def identify(body: bytes) -> tuple[Signal, bytes] | None:
