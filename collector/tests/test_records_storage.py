@@ -310,7 +310,7 @@ def test_attributes_read_by_fragments_are_those_read_as_a_whole(pairs: list[tupl
     items = [item for key, value in pairs for item in otlp.attributes({key: value})]
     expected = plain_map(items)
     for _ in range(2):  # the second time they are known
-        cell, named = _FRAGMENTS.read(item.SerializeToString() for item in items)
+        cell, named = _FRAGMENTS.read([item.SerializeToString() for item in items])
         assert json.loads(cell[5:]) == expected
         assert cell[:5] == (len(cell) - 4).to_bytes(4, "big") + b"\1"
         assert set(named) == {"wafer.lot.id"} & set(expected)

@@ -1,6 +1,6 @@
 """Attributes as fragments of JSON: most come again and again, so their bytes are looked up instead of taken apart."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -16,7 +16,7 @@ UNREADABLE = "with text that is no UTF-8, or values that are malformed or nested
 M = TypeVar("M", bound=Message)
 
 _SHORT = 128  # bytes: longer attributes are not kept
-_ENTRIES = 32_768
+_ENTRIES = 16_384  # of a generation
 
 
 class Named(NamedTuple):
@@ -33,7 +33,10 @@ class _Fragment(NamedTuple):
 
 
 class Fragments:
-    """Reads attributes, and remembers those that are short."""
+    """Reads attributes, and remembers those that are short and no measured values.
+
+    A full generation becomes the older one: what is used comes over into the next, what came once goes with it.
+    """
 
     def __init__(self, named: Iterable[str]) -> None:
         """Begin with nothing.
@@ -43,8 +46,9 @@ class Fragments:
         """
         self._named = frozenset(named)
         self._known: dict[bytes, _Fragment] = {}
+        self._older: dict[bytes, _Fragment] = {}
 
-    def read(self, attributes: Iterable[bytes]) -> tuple[bytes, dict[str, Named]]:
+    def read(self, attributes: Sequence[bytes]) -> tuple[bytes, dict[str, Named]]:
         """Read attributes.
 
         Args:
@@ -59,7 +63,7 @@ class Fragments:
         get = self._known.get
         fragments: list[bytes] = []
         named: dict[str, Named] = {}
-        for item in attributes:
+        for item in attributes[:]:  # a slice is a list: protobuf's own container is slow to iterate
             json, name = get(item) or self._learn(item)
             fragments.append(json)
             if name is not None:
@@ -67,15 +71,16 @@ class Fragments:
         return cells.json(b"{%s}" % b",".join(fragments)), named
 
     def _learn(self, item: bytes) -> _Fragment:
-        attribute = message(KeyValue, item)
-        key, value = storable(attribute.key), plain(attribute.value)
-        encode = msgspec.json.encode
-        named = _named(key, label_text(value)) if key in self._named else None
-        fragment = _Fragment(b"%s:%s" % (encode(key), encode(value)), named)
-        if len(item) <= _SHORT:
-            if len(self._known) >= _ENTRIES:
-                self._known.clear()  # what is alive comes back
-            self._known[item] = fragment
+        if (fragment := self._older.get(item)) is None:
+            attribute = message(KeyValue, item)
+            key, value = storable(attribute.key), plain(attribute.value)
+            named = _named(key, label_text(value)) if key in self._named else None
+            fragment = _Fragment(b"%s:%s" % (msgspec.json.encode(key), msgspec.json.encode(value)), named)
+            if isinstance(value, float) or len(item) > _SHORT:
+                return fragment
+        if len(self._known) >= _ENTRIES:
+            self._older, self._known = self._known, {}
+        self._known[item] = fragment
         return fragment
 
 
