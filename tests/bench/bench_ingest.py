@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from support.ports import free_ports
 from support.processes import waferscope
 
-from waferscope_collector.copy import HEADER, SAMPLE_COLUMNS, TRAILER, Samples, sample_rows
+from waferscope_collector.cells import HEADER, TRAILER
+from waferscope_collector.copy import SAMPLE_COLUMNS, Samples, sample_rows
 from waferscope_schemas.migrate import migrate
 from waferscope_stack.data_dir import opened
 from waferscope_stack.postgres import Postgres

@@ -40,13 +40,12 @@ async def serve(settings: WriterSettings) -> None:
         if pool is None:
             return
         meters, cache = Meters(), SeriesCache(settings.series_cache)
-        committer = Committer(pool, cache, meters, host_interval=settings.host_interval)
+        committer = Committer(pool, cache, meters, host_interval=settings.host_interval, limits=settings.rules.limits)
         intake = Intake(
             committer,
             cache,
             meters,
-            site=settings.site,
-            promoted=settings.promoted,
+            rules=settings.rules,
             queue_limit=settings.queue_limit,
         )
         app = application(intake, meters, _Readiness(pool, intake), settings.http_limit)

@@ -8,7 +8,10 @@ from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from waferscope_collector.decode.context import Rules
+from waferscope_collector.decode.limits import Limits
 from waferscope_collector.decode.resource import PROMOTED
+from waferscope_collector.retention import Retention
 from waferscope_schemas.settings import Site
 
 MEBIBYTE = 1024 * 1024
@@ -41,7 +44,22 @@ class WriterSettings(Site):
         ge=1024,
         description="Bytes of requests that may wait for their commit; beyond it clients are told to come again",
     )
-    series_cache: int = Field(2_000_000, ge=1, description="Series whose ids are kept in memory at most")
+    series_cache: int = Field(2_000_000, ge=1, description="Series whose ids each process keeps in memory at most")
+    series_limit: int = Field(
+        10_000_000, ge=1, description="Series of the site at most; points of further ones are refused"
+    )
+    metric_series_limit: int = Field(
+        1_000_000, ge=1, description="Series of one metric at most; points of further ones are refused"
+    )
+    future_limit: float = Field(
+        24 * 3600.0,
+        gt=0,
+        description="Seconds that a timestamp may be ahead of the writer's clock; further ones are refused",
+    )
+    label_limit: int = Field(128, ge=1, description="Labels of a series at most; points with more are refused")
+    label_length_limit: int = Field(
+        4096, ge=1, description="Bytes of a label's value at most; points with longer ones are refused"
+    )
     promoted: Annotated[tuple[str, ...], NoDecode] = Field(
         PROMOTED, description="Attributes of resources that become labels of every series, parted by commas"
     )
@@ -83,6 +101,18 @@ class WriterSettings(Site):
                         "period", "must not be shorter than those of samples and histogram samples, which must be set"
                     )
         return period
+
+    @property
+    def rules(self) -> Rules:
+        """How requests are decoded."""
+        limits = Limits(
+            series=self.series_limit,
+            metric_series=self.metric_series_limit,
+            future=self.future_limit,
+            labels=self.label_limit,
+            label_bytes=self.label_length_limit,
+        )
+        return Rules(self.site, self.promoted, limits, Retention.of(self))
 
     @field_validator("promoted", mode="before")
     @classmethod

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from waferscope_collector.errors import RequestError, UnavailableError, UnsupportedError
 from waferscope_collector.meters import Meters
-from waferscope_collector.receive import ports, remote_write
+from waferscope_collector.receive import ports, predecessor, remote_write
 from waferscope_collector.receive.body import decompress, too_large
 from waferscope_collector.receive.intake import Intake
 from waferscope_collector.receive.signals import ENDPOINTS, Endpoint
@@ -43,6 +43,7 @@ def application(intake: Intake, meters: Meters, readiness: Readiness, limit: int
         Route(endpoint.path, _export(endpoint, intake, limit), methods=["POST"]) for endpoint in ENDPOINTS.values()
     ]
     routes.append(remote_write.route(intake, limit, _read))
+    routes += predecessor.routes(intake, limit, _read)
     routes += [
         Route("/v1/healthz", _healthz),
         Route("/v1/readyz", _readyz(readiness)),

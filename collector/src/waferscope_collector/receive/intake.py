@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from waferscope_collector.batch import Batch
 from waferscope_collector.commit.committer import Committer
-from waferscope_collector.decode.resource import PROMOTED
+from waferscope_collector.decode.context import Rules
 from waferscope_collector.errors import RequestError, UnavailableError, UnstorableError
 from waferscope_collector.identify import SeriesCache
 from waferscope_collector.meters import Meters
@@ -31,15 +31,13 @@ class Intake:
         cache: SeriesCache,
         meters: Meters,
         *,
-        site: str,
-        promoted: Sequence[str] = PROMOTED,
+        rules: Rules,
         queue_limit: int,
     ) -> None:
         self._committer = committer
         self._cache = cache
         self._meters = meters
-        self._site = site
-        self._promoted = promoted
+        self._rules = rules
         self._queue_limit = queue_limit
         self._queued = 0
         self._threads = ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode")
@@ -100,9 +98,7 @@ class Intake:
             self._admit(len(plain) - size)
             size = len(plain)
             batch = await self._in_thread(
-                lambda: decode(
-                    endpoint, plain, as_json=as_json, site=self._site, promoted=self._promoted, cache=self._cache
-                )
+                lambda: decode(endpoint, plain, as_json=as_json, rules=self._rules, cache=self._cache)
             )
             if not batch.empty:
                 await self._committer.commit(batch)
