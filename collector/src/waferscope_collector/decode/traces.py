@@ -16,7 +16,7 @@ from waferscope_collector.decode.records import Step, Traces, instant
 from waferscope_collector.decode.resource_cells import RESOURCE_COLUMNS, SCOPE_COLUMNS, Source, scope_cells, source
 from waferscope_collector.decode.typed import BadAttributeError, Typed
 
-# Columns of `Traces.rows` in their order. The key comes first and has one length: rows sort by it as bytes.
+# Columns of `Traces.spans` in their order. The key comes first and has one length: rows sort by it as bytes.
 SPAN_COLUMNS = (
     *("trace_id", "span_id", "start"),
     *("start_ns", "duration_ns", "kind", "status", "parent_span_id", "name", "status_message"),
@@ -25,8 +25,8 @@ SPAN_COLUMNS = (
     *RESOURCE_COLUMNS,
     *SCOPE_COLUMNS,
 )
-_HEAD = Struct(">h i16s i8s iq iq iq ih ih".replace(" ", ""))
-KEY_BYTES = Struct(">h i16s i8s iq".replace(" ", "")).size
+_HEAD = Struct(">h i16s i8s iq iq iq ih ih")
+KEY_BYTES = Struct(">h i16s i8s iq").size
 
 _TRACE_BYTES, _SPAN_BYTES = 16, 8
 _KINDS = range(6)
