@@ -228,6 +228,10 @@ async def test_what_an_earlier_transaction_commits_after_a_run_is_not_missed(
     conn: asyncpg.Connection, database_url: str
 ) -> None:
     early, late = Sample(1, NOON, 1.0), Sample(1, NOON + HOUR, 2.0)
+    # Partitions and chunks are there: creating them in an open transaction would make the others wait.
+    before = [Sample(9, NOON, 0.0), Sample(9, NOON + HOUR, 0.0)]
+    await feeding.store(conn, before)
+    await catch_up(conn)
     writer = await asyncpg.connect(database_url)
     for table in ("sample", "histogram_sample"):
         await partitioning.ensure(writer, table, [feeding.instant(NOON)])
@@ -235,10 +239,10 @@ async def test_what_an_earlier_transaction_commits_after_a_run_is_not_missed(
         await feeding.store(writer, [early])
         await feeding.store(conn, [late])
         assert await catch_up(conn) == 1
-        await check(conn, [late])
+        await check(conn, [*before, late])
     await writer.close()
     assert await catch_up(conn) == 2  # its own hour, and the one that follows
-    await check(conn, [early, late])
+    await check(conn, [*before, early, late])
 
 
 async def test_a_run_that_is_cut_off_leaves_its_hours_to_the_next(conn: asyncpg.Connection) -> None:
