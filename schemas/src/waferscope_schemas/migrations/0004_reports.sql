@@ -212,8 +212,8 @@ create index job_run_lot on wafer.job_run (lot) where lot is not null;
 create view wafer.lot_journeys as
 select
     s.site, s.lot, s.stage, s.operation, s.equipment, s.recipe, s.carrier, v.arrival, s.started_at, s.ended_at, v.departure,
-    greatest(0, extract(epoch from s.started_at - lag(s.ended_at) over (partition by s.site, s.lot order by s.stage)))
-        ::double precision as wait_s,
+    case when lag(s.ended_at) over by_stage is not null
+        then greatest(0, extract(epoch from s.started_at - lag(s.ended_at) over by_stage))::double precision end as wait_s,
     s.work_s, s.runs, s.failed, s.names, s.job_id
 from (
     select
@@ -253,7 +253,8 @@ left join lateral (
     from wafer.carrier_visits c
     where c.site = s.site and c.carrier = s.carrier and c.equipment = s.equipment and c.arrival = a.arrival
     limit 1  -- there is one; this keeps the planner from deriving all visits of all carriers first
-) v on v.departure is null or v.departure >= s.started_at;
+) v on v.departure is null or v.departure >= s.started_at
+window by_stage as (partition by s.site, s.lot order by s.stage);
 
 create view wafer.host_jobs as
 select
