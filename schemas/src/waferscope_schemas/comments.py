@@ -3,7 +3,7 @@
 They are no part of the numbered migrations, which must never change: a better explanation is not another schema.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -47,7 +47,7 @@ class Texts:
     like: Mapping[str, str]
     common: Mapping[tuple[str, str], str]
 
-    def wanted(self, entries: Iterable[Entry]) -> Mapping[Entry, str]:
+    def wanted(self, entries: Sequence[Entry]) -> Mapping[Entry, str]:
         """Find the comment of each entry: its own, that of the table it is like, the common one of its name and type.
 
         Args:
