@@ -65,6 +65,7 @@ generate: $(INSTALLED) ## Regenerate committed output: semantic conventions, doc
 	@$(BIN)/python -m waferscope_schemas.generate
 	@$(BIN)/waferscope boards render
 	@$(BIN)/python tests/support/reference.py
+	@$(BIN)/python tests/support/dictionary.py
 
 bench: $(INSTALLED) ## Measure; prints the tables of docs/benchmarks.md
 	@$(BIN)/python tests/bench/run.py
