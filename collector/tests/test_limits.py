@@ -79,6 +79,7 @@ async def test_labels_are_limited(strict: WriterUnderTest, labels: dict[str, str
         (NOW + 3600 * SECOND, "too far in the future"),
         (NOW - 2 * 3600 * SECOND, "older than what is kept"),
     ],
+    ids=["none", "future", "old"],
 )
 @pytest.mark.parametrize("delta", [True, False])
 async def test_times_have_bounds_on_both_sides(
