@@ -4,58 +4,73 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import asyncpg
 
 from waferscope_collector import maintenance
 from waferscope_collector.commit.committer import Committer
-from waferscope_collector.commit.faults import PASSING
+from waferscope_collector.health import Readiness
 from waferscope_collector.identify import SeriesCache
 from waferscope_collector.meters import Meters
 from waferscope_collector.receive.grpc import GrpcServer
 from waferscope_collector.receive.http import HttpServer, application
 from waferscope_collector.receive.intake import Intake
 from waferscope_collector.settings import WriterSettings
+from waferscope_collector.supervise.seat import Seat
 from waferscope_schemas.database import open_pool, require_schema
 
 _LOGGER = logging.getLogger(__name__)
-_GRACE = 30.0  # s, for requests under way when the writer is told to stop
+GRACE = 30.0  # s, for requests under way when the writer is told to stop
 _CONNECTIONS = 4
-_READY_TIMEOUT = 2.0  # s
 
 
-async def serve(settings: WriterSettings) -> None:
+async def serve(settings: WriterSettings, seat: Seat = Seat(), ready: Callable[[], None] = lambda: None) -> None:  # noqa: B008 - frozen
     """Serve until SIGTERM or SIGINT, then answer what is under way.
+
+    Args:
+        settings: The writer's.
+        seat: Which of several processes this is.
+        ready: Called once requests are taken in.
 
     Raises:
         PortTakenError: A port is taken.
         SchemasError: The database refuses the writer, or its schema is incompatible.
     """
-    stopping = _stop_signals()
-    http = HttpServer(settings.host, settings.http_port)
-    grpc_server = GrpcServer(settings.host, settings.grpc_port, settings.grpc_limit)
-    async with _database(settings, stopping) as pool:
+    stopping = stop_signals()
+    http = HttpServer(settings.host, settings.http_port, seat.http)
+    grpc_server = GrpcServer(settings.host, settings.grpc_port, settings.grpc_limit, shared=not seat.alone)
+    async with database(settings, stopping) as pool:
         if pool is None:
             return
         meters, cache = Meters(), SeriesCache(settings.series_cache)
         committer = Committer(pool, cache, meters, host_interval=settings.host_interval)
-        intake = Intake(committer, cache, meters, site=settings.site, queue_limit=settings.queue_limit)
-        app = application(intake, meters, _Readiness(pool, intake), settings.http_limit)
+        intake = Intake(
+            committer,
+            cache,
+            meters,
+            site=settings.site,
+            queue_limit=settings.queue_limit // seat.of,
+            queue_requests=-(-settings.queue_requests // seat.of),
+        )
+        readiness = Readiness(settings.database_url.get_secret_value(), meters)
+        app = application(intake, meters, readiness, settings.http_limit)
         async with _background(committer.run(), maintenance.run(pool, settings.ledger_days)) as background:
             await grpc_server.start(intake)
             web = asyncio.create_task(http.serve(app))
             _LOGGER.info("writer: HTTP on %s:%d, gRPC on %s:%d", *_ports(settings))
+            ready()
             await _first_of(stopping, web, *background)
             http.stop()
-            await asyncio.gather(grpc_server.stop(_GRACE), asyncio.wait([web], timeout=_GRACE))
+            await asyncio.gather(grpc_server.stop(GRACE), asyncio.wait([web], timeout=GRACE))
             if not web.done():
-                _LOGGER.warning("requests still under way after %.0f s are cut off", _GRACE)
+                _LOGGER.warning("requests still under way after %.0f s are cut off", GRACE)
                 web.cancel()
+        await readiness.close()
 
 
-def _stop_signals() -> "asyncio.Future[None]":
+def stop_signals() -> "asyncio.Future[None]":
     """Return a future that is done at SIGTERM or SIGINT."""
     loop = asyncio.get_running_loop()
     stopping: asyncio.Future[None] = loop.create_future()
@@ -70,7 +85,7 @@ def _stop_signals() -> "asyncio.Future[None]":
 
 
 @contextlib.asynccontextmanager
-async def _database(settings: WriterSettings, stopping: "asyncio.Future[None]") -> AsyncIterator[asyncpg.Pool | None]:
+async def database(settings: WriterSettings, stopping: "asyncio.Future[None]") -> AsyncIterator[asyncpg.Pool | None]:
     """Open the database, waiting for it if need be; None if the writer was told to stop meanwhile."""
     opening = asyncio.create_task(open_pool(settings.database_url.get_secret_value(), max_size=_CONNECTIONS))
     either: list[asyncio.Future[Any]] = [opening, stopping]
@@ -108,25 +123,6 @@ async def _first_of(stopping: "asyncio.Future[None]", *tasks: "asyncio.Task[None
     done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
     for item in done:
         item.result()
-
-
-class _Readiness:
-    """Tells whether the database answers and the queue has room."""
-
-    def __init__(self, pool: asyncpg.Pool, intake: Intake) -> None:
-        self._pool = pool
-        self._intake = intake
-
-    async def __call__(self) -> dict[str, str]:
-        return {"database": await self._database(), "queue": "full" if self._intake.full else "ok"}
-
-    async def _database(self) -> str:
-        try:
-            async with asyncio.timeout(_READY_TIMEOUT), self._pool.acquire() as conn:
-                await require_schema(conn)
-        except (asyncpg.PostgresError, *PASSING) as error:
-            return " ".join(str(error).split()) or type(error).__name__
-        return "ok"
 
 
 def _ports(settings: WriterSettings) -> tuple[str, int, str, int]:

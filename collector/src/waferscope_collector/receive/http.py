@@ -1,11 +1,13 @@
 """OTLP over HTTP, with health and metrics beside it."""
 
+import asyncio
 import contextlib
+import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Protocol
 
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -55,9 +57,9 @@ def _export(endpoint: Endpoint, intake: Intake, limit: int) -> Callable[[Request
         as_json = _content_type(request) == _JSON
         if not as_json and _content_type(request) != _PROTOBUF:
             raise UnsupportedError(f"Content-Type must be {_PROTOBUF} or {_JSON}")
-        if intake.full:
-            raise UnavailableError("the queue is full")
-        body = await _read(request, limit)
+        intake.require_room()
+        with intake.reading() as hold:
+            body = await _read(request, limit, hold)
         encoding = request.headers.get("content-encoding", "")
         response = await intake.take(
             endpoint, "http", len(body), lambda: decompress(body, encoding, limit), as_json=as_json
@@ -67,13 +69,14 @@ def _export(endpoint: Endpoint, intake: Intake, limit: int) -> Callable[[Request
     return export
 
 
-async def _read(request: Request, limit: int) -> bytes:
-    """Read a body up to the limit."""
+async def _read(request: Request, limit: int, hold: Callable[[int], None]) -> bytes:
+    """Read a body up to the limit, telling of each piece that is held."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > limit:
         raise too_large(limit)
     parts, size = [], 0
     async for part in request.stream():
+        hold(len(part))
         parts.append(part)
         size += len(part)
         if size > limit:
@@ -96,7 +99,7 @@ def _readyz(readiness: Readiness) -> Callable[[Request], Awaitable[Response]]:
 
 def _metrics(meters: Meters) -> Callable[[Request], Awaitable[Response]]:
     async def metrics(_: Request) -> Response:
-        return Response(generate_latest(meters.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(await asyncio.to_thread(meters.page), media_type=CONTENT_TYPE_LATEST)
 
     return metrics
 
@@ -129,13 +132,18 @@ def _wants_json(request: Request) -> bool:
 class HttpServer:
     """Serves the application; its port is taken before anything else starts."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, shared: socket.socket | None = None) -> None:
         """Take the port.
+
+        Args:
+            host: Address to listen on.
+            port: Port to listen on.
+            shared: Listens there already, for several processes.
 
         Raises:
             PortTakenError: Another process has it.
         """
-        self._socket = ports.take(host, port, "HTTP")
+        self._socket = shared or ports.take(host, port, "HTTP")
         self._server: uvicorn.Server | None = None
 
     def serve(self, app: Starlette) -> Coroutine[Any, Any, None]:
