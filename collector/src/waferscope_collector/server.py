@@ -11,6 +11,8 @@ import asyncpg
 
 from waferscope_collector import maintenance
 from waferscope_collector.commit.committer import Committer
+from waferscope_collector.derive.desk import Desk
+from waferscope_collector.derive.sampler import sample_own, sample_site
 from waferscope_collector.health import Readiness
 from waferscope_collector.identify import SeriesCache
 from waferscope_collector.meters import Meters
@@ -56,7 +58,13 @@ async def serve(settings: WriterSettings, seat: Seat = Seat(), ready: Callable[[
         )
         readiness = Readiness(settings.database_url.get_secret_value(), meters)
         app = application(intake, meters, readiness, settings.http_limit)
-        async with _background(committer.run(), maintenance.run(pool, settings.ledger_days)) as background:
+        work = [committer.run(), maintenance.run(pool, settings.ledger_days)]
+        if settings.sample_interval:
+            desk = Desk(pool, cache, settings)
+            work += [desk.run(), sample_site(desk, settings)]
+            if seat.number == 0:  # for all
+                work.append(sample_own(desk, meters, settings, seat.began))
+        async with _background(*work) as background:
             await grpc_server.start(intake)
             web = asyncio.create_task(http.serve(app))
             _LOGGER.info("writer: HTTP on %s:%d, gRPC on %s:%d", *_ports(settings))
