@@ -23,8 +23,13 @@ async def visits(conn: asyncpg.Connection, since: str | None) -> list[bytes]:
     Returns:
         Bodies of requests.
     """
-    rows = await conn.fetch(_SQL["late_visits"] if since is None else _SQL["new_visits"], *filter(None, [since]))
-    return [_body(row) for row in rows]
+    if since is None:
+        events = await conn.fetch(_SQL["recent_carrier_events"])
+    else:
+        events = await conn.fetch(_SQL["new_carrier_events"], since)
+    if not events:
+        return []
+    return [_body(row) for row in await conn.fetch(_SQL["ended_visits"], *map(list, zip(*events, strict=True)))]
 
 
 def _body(row: asyncpg.Record) -> bytes:

@@ -94,26 +94,41 @@ left join spent p using (site, equipment, state)
 where c.since < $2::timestamptz
 order by 1, 2, 3
 
--- name: new_visits
--- Finds the visits that ended, by the events of carriers since a snapshot.
-select distinct v.site, v.carrier, v.equipment, v.departure, v.dwell_s
-from wafer.carrier_event c
-cross join lateral (
-    select *
-    from wafer.carrier_visits v
-    where v.site = c.site and v.carrier = c.carrier and v.equipment = c.equipment
-        and (v.arrival = c.at or v.departure = c.at) and v.dwell_s is not null
-) v
-where c.xid >= pg_snapshot_xmin($1::text::pg_snapshot) and not pg_visible_in_snapshot(c.xid, $1::text::pg_snapshot)
+-- name: new_carrier_events
+-- Names the events of carriers since a snapshot.
+select site, carrier, equipment, at, event
+from wafer.carrier_event
+where xid >= pg_snapshot_xmin($1::text::pg_snapshot) and not pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
 
--- name: late_visits
--- Finds the visits that ended within the last hour: some may not be told of yet.
-select distinct v.site, v.carrier, v.equipment, v.departure, v.dwell_s
-from wafer.carrier_event c
+-- name: recent_carrier_events
+-- Names the events of carriers within the last hour.
+select site, carrier, equipment, at, event
+from wafer.carrier_event
+where at > now() - interval '1 hour'
+
+-- name: ended_visits
+-- Finds the visits that begin or end with the given events: an arrival and the departure that follows it, as the view carrier_visits.
+with given as (
+    select * from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[]) as n (site, carrier, equipment, at, event)
+)
+select g.site, g.carrier, g.equipment, d.at as departure, extract(epoch from d.at - g.at)::double precision as dwell_s
+from given g
 cross join lateral (
-    select *
-    from wafer.carrier_visits v
-    where v.site = c.site and v.carrier = c.carrier and v.equipment = c.equipment
-        and (v.arrival = c.at or v.departure = c.at) and v.dwell_s is not null
-) v
-where c.at > now() - interval '1 hour'
+    select l.at, l.event
+    from wafer.carrier_event l
+    where l.site = g.site and l.carrier = g.carrier and l.equipment = g.equipment and (l.at, l.event) > (g.at, g.event)
+    order by l.at, l.event
+    limit 1
+) d
+where g.event = 'arrived' and d.event = 'departed'
+union
+select g.site, g.carrier, g.equipment, g.at, extract(epoch from g.at - a.at)::double precision
+from given g
+cross join lateral (
+    select l.at, l.event
+    from wafer.carrier_event l
+    where l.site = g.site and l.carrier = g.carrier and l.equipment = g.equipment and (l.at, l.event) < (g.at, g.event)
+    order by l.at desc, l.event desc
+    limit 1
+) a
+where g.event = 'departed' and a.event = 'arrived'
