@@ -17,7 +17,7 @@ from starlette.routing import Route
 from waferscope_collector.errors import RequestError, UnavailableError, UnsupportedError
 from waferscope_collector.meters import Meters
 from waferscope_collector.receive import ports
-from waferscope_collector.receive.body import decompress, too_large
+from waferscope_collector.receive.body import CODINGS, decompress, too_large
 from waferscope_collector.receive.intake import Intake
 from waferscope_collector.receive.signals import ENDPOINTS, Endpoint
 from waferscope_collector.receive.status import RETRY_AFTER_S, encode, http_code, status, status_of_http
@@ -110,7 +110,11 @@ def _content_type(request: Request) -> str:
 
 async def _request_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, UnavailableError) else {}
+    headers = {}
+    if isinstance(error, UnavailableError):
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    if isinstance(error, UnsupportedError):
+        headers["Accept-Encoding"] = ", ".join(CODINGS)  # RFC 9110, 12.5.3
     return _error_body(request, encode(status(error), as_json=_wants_json(request)), http_code(error), headers)
 
 
