@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
@@ -24,8 +26,8 @@ from waferscope_collector.supervise.seat import Seat
 from waferscope_schemas.database import open_pool, require_schema
 
 _LOGGER = logging.getLogger(__name__)
-GRACE = 30.0  # s, for requests under way when the writer is told to stop
 _CONNECTIONS = 4
+_LAST = 2.0  # s, after the requests' grace, for each step of the end
 
 
 async def serve(settings: WriterSettings, seat: Seat = Seat(), ready: Callable[[], None] = lambda: None) -> None:  # noqa: B008 - frozen
@@ -70,12 +72,27 @@ async def serve(settings: WriterSettings, seat: Seat = Seat(), ready: Callable[[
             _LOGGER.info("writer: HTTP on %s:%d, gRPC on %s:%d", *_ports(settings))
             ready()
             await _first_of(stopping, web, *background)
+            _end_at_last(settings.grace + 2 * _LAST)
             http.stop()
-            await asyncio.gather(grpc_server.stop(GRACE), asyncio.wait([web], timeout=GRACE))
+            await asyncio.gather(grpc_server.stop(settings.grace), asyncio.wait([web], timeout=settings.grace))
             if not web.done():
-                _LOGGER.warning("requests still under way after %.0f s are cut off", GRACE)
+                _LOGGER.warning("requests still under way after %.0f s are told to come again", settings.grace)
+                pool.terminate()  # what waits for the database fails
+                await asyncio.wait([web], timeout=_LAST)
                 web.cancel()
         await readiness.close()
+
+
+def _end_at_last(seconds: float) -> None:
+    """End the process when it has not ended by then: a database that hangs must not keep it from that."""
+
+    def end() -> None:
+        _LOGGER.error("the writer ends though something hangs")
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
 
 
 def stop_signals() -> "asyncio.Future[None]":
@@ -95,7 +112,7 @@ def stop_signals() -> "asyncio.Future[None]":
 @contextlib.asynccontextmanager
 async def database(settings: WriterSettings, stopping: "asyncio.Future[None]") -> AsyncIterator[asyncpg.Pool | None]:
     """Open the database, waiting for it if need be; None if the writer was told to stop meanwhile."""
-    opening = asyncio.create_task(open_pool(settings.database_url.get_secret_value(), max_size=_CONNECTIONS))
+    opening = asyncio.create_task(_opened(settings))
     either: list[asyncio.Future[Any]] = [opening, stopping]
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if not opening.done():
@@ -106,12 +123,22 @@ async def database(settings: WriterSettings, stopping: "asyncio.Future[None]") -
         return
     pool = opening.result()
     try:
-        async with pool.acquire() as conn:
-            await require_schema(conn)
-        await maintenance.once(pool, settings.ledger_days)
         yield pool
     finally:
         pool.terminate()
+
+
+async def _opened(settings: WriterSettings) -> asyncpg.Pool:
+    """Open the database, and prepare it for what arrives."""
+    pool = await open_pool(settings.database_url.get_secret_value(), max_size=_CONNECTIONS)
+    try:
+        async with pool.acquire() as conn:
+            await require_schema(conn)
+        await maintenance.once(pool, settings.ledger_days)
+    except BaseException:
+        pool.terminate()
+        raise
+    return pool
 
 
 @contextlib.asynccontextmanager

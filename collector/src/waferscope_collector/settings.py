@@ -57,6 +57,9 @@ class WriterSettings(Site):
         description="Seconds between samples of what is derived (runs, equipment, carriers, clocks) and of the writer's"
         " own metrics; 0: none are stored",
     )
+    grace: float = Field(
+        30.0, gt=0, description="Seconds for requests under way when the writer is told to stop; then they are cut off"
+    )
     log_format: Literal["text", "json"] = Field(
         "text", description="Form of the log: text, or json with an event a line"
     )

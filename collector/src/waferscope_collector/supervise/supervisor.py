@@ -23,7 +23,7 @@ _LOGGER = logging.getLogger(__name__)
 _PLACE = "supervisor"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # s, before a child that died is replaced
 _SETTLED = 60.0  # s that a child runs until its death is the first again
-_KILL_AFTER = server.GRACE + 10.0  # s, from SIGTERM to SIGKILL
+_KILL_AFTER = 10.0  # s, from the end of a child's grace to SIGKILL
 
 
 async def supervise(settings: WriterSettings) -> None:
@@ -62,6 +62,7 @@ class _Supervisor:
     def __init__(self, settings: WriterSettings, http: socket.socket, folder: Path) -> None:
         self._http = http
         self._folder = folder
+        self._grace = settings.grace
         self._children: dict[int, Child] = {}
         self._stopping = asyncio.Event()
         began = time.time_ns()
@@ -119,7 +120,7 @@ class _Supervisor:
         sleeping = [keeper for seat, keeper in zip(self._seats, keepers, strict=True) if not self._serves(seat)]
         for keeper in sleeping:
             keeper.cancel()
-        _, late = await asyncio.wait(keepers, timeout=_KILL_AFTER)
+        _, late = await asyncio.wait(keepers, timeout=self._grace + _KILL_AFTER)
         for child in self._children.values():
             _LOGGER.error("process with pid %d does not stop: it is killed", child.pid)
             child.send(signal.SIGKILL)
