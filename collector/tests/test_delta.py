@@ -106,8 +106,8 @@ def test_a_backlog_of_a_histogram_leaves_a_sample_for_each_time() -> None:
     deltas = gather_histograms(np.ones(4, np.int64), times, np.array([20, 10, 12, 50]), [_histogram(1.0)] * 4)
     totals, samples = add_histograms(deltas, {1: HistogramTotal(9)}, {1: 10})
     assert samples.times.tolist() == [10, 20, 30, 50, 60]
-    assert [point.count for point in samples.points] == [0, 4, 6, 6, 8]
-    assert [point.sum for point in samples.points] == [0, 2, 3, 3, 4]
+    assert samples.buckets.scalars[:, 0].tolist() == [0, 4, 6, 6, 8]
+    assert samples.buckets.scalars[:, 1].tolist() == [0, 2, 3, 3, 4]
     assert totals[1] == HistogramTotal(60, 8.0, 4.0, (1.0,), (4.0, 4.0))
 
 
@@ -115,7 +115,7 @@ def test_a_histogram_whose_sum_would_overflow_begins_anew_by_a_zero() -> None:
     deltas = gather_histograms(np.ones(2, np.int64), np.array([20, 30]), np.array([10, 20]), [_histogram(LARGE)] * 2)
     _, samples = add_histograms(deltas, {1: HistogramTotal(9)}, {1: 10})
     assert samples.times.tolist() == [10, 20, 21, 30]
-    assert [(point.count, point.sum, point.reset_hint) for point in samples.points] == [
+    assert [(point.count, point.sum, point.reset_hint) for point in map(samples.buckets.point, range(4))] == [
         *((0, 0, 0), (2, LARGE, 0)),
         *((0, 0, 1), (2, LARGE, 0)),
     ]

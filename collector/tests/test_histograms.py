@@ -1,7 +1,7 @@
 """Histograms in Prometheus's terms: the buckets' counts are those that were sent."""
 
 import pytest
-from opentelemetry.proto.metrics.v1.metrics_pb2 import ExponentialHistogramDataPoint, HistogramDataPoint
+from opentelemetry.proto.metrics.v1.metrics_pb2 import ExponentialHistogramDataPoint
 
 from waferscope_collector.decode import histograms
 from waferscope_collector.decode.points import HistogramPoint
@@ -31,19 +31,3 @@ def test_scales_over_8_are_merged_down(offset: int, spans: tuple[int, ...], coun
 
 def test_scales_under_minus_4_are_refused() -> None:
     assert histograms.exponential(ExponentialHistogramDataPoint(scale=-5)) == histograms.TOO_COARSE
-
-
-@pytest.mark.parametrize(
-    ("bounds", "counts"),
-    [([1.0], [1]), ([1.0, 1.0], [1, 2, 3]), ([2.0, 1.0], [1, 2, 3]), ([float("nan")], [1, 2]), ([1.0], [])],
-)
-def test_buckets_that_do_not_fit_are_refused(bounds: list[float], counts: list[int]) -> None:
-    found = histograms.explicit(HistogramDataPoint(explicit_bounds=bounds, bucket_counts=counts))
-    assert found == histograms.MALFORMED
-
-
-def test_an_explicit_bound_of_infinity_is_the_last_bucket() -> None:
-    point = HistogramDataPoint(explicit_bounds=[1.0, float("inf")], bucket_counts=[1, 2, 0], count=3)
-    found = histograms.explicit(point)
-    assert isinstance(found, HistogramPoint)
-    assert (found.bounds, found.positive_counts) == ((1.0,), (1.0, 2.0))

@@ -3,7 +3,7 @@
 import pytest
 
 from waferscope_collector.decode.names import label_name, metric_name
-from waferscope_collector.identify import fingerprint, label_set
+from waferscope_collector.decode.series import fingerprint, label_set
 
 
 @pytest.mark.parametrize(

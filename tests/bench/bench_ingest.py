@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from support.ports import free_ports
 from support.processes import waferscope
 
-from waferscope_collector.copy import SAMPLE_COLUMNS, Samples, sample_rows
+from waferscope_collector.copy import HEADER, SAMPLE_COLUMNS, TRAILER, Samples, sample_rows
 from waferscope_schemas.migrate import migrate
 from waferscope_stack.data_dir import opened
 from waferscope_stack.postgres import Postgres
@@ -47,11 +47,12 @@ def main() -> None:
 
 async def _compare(url: str) -> None:
     await migrate(url)
+    await _bare_table(url)
     rates = []
     with _writer(url) as address:
         await _send(address, _requests(first=0, count=2))  # creates the series: their cost is not what is measured
         for round_number in range(ROUNDS):
-            bare = await _bare(url)
+            bare = await _bare(url, first=(round_number + 1) * REQUESTS)
             sent = await _send(address, _requests(first=(round_number + 1) * REQUESTS, count=REQUESTS))
             rates.append((bare, sent))
     await _check(url)
@@ -118,13 +119,12 @@ async def _send(address: str, bodies: list[bytes]) -> float:
         return len(bodies) * POINTS / (time.perf_counter() - began)
 
 
-async def _bare(url: str) -> float:
+async def _bare(url: str, first: int) -> float:
     """Copy as many rows into a table that differs from sample in its name only; return rows a second."""
     conn = await asyncpg.connect(url)
     try:
-        await _bare_table(conn)
         now = time.time_ns() // 10**6 - 3_600_000
-        commits = [_rows(number * POINTS, now) for number in range(REQUESTS)]
+        commits = [_rows(number * POINTS, now) for number in range(first, first + REQUESTS)]
         began = time.perf_counter()
         for rows in commits:
             await conn.copy_to_table(
@@ -132,11 +132,11 @@ async def _bare(url: str) -> float:
             )
         return REQUESTS * POINTS / (time.perf_counter() - began)
     finally:
-        await conn.execute("drop table wafer.bare")
         await conn.close()
 
 
-async def _bare_table(conn: asyncpg.Connection) -> None:
+async def _bare_table(url: str) -> None:
+    conn = await asyncpg.connect(url)
     await conn.execute("create table wafer.bare (like wafer.sample) partition by range (ts)")
     await conn.execute("create index on wafer.bare (series_id, ts)")
     await conn.execute("create index on wafer.bare using brin (ts) with (autosummarize)")
@@ -145,12 +145,13 @@ async def _bare_table(conn: asyncpg.Connection) -> None:
             f"create table wafer.bare_{day['day']:%Y%m%d} partition of wafer.bare"
             f" for values from ('{day['day']}') to (date '{day['day']}' + 1)"
         )
+    await conn.close()
 
 
 def _rows(first: int, now: int) -> bytes:
     numbers = np.arange(first, first + POINTS)
     series, turn = numbers % SERIES, numbers // SERIES
-    return sample_rows(Samples(series + 1, now + turn * 15_000, series + turn / 7))
+    return HEADER + sample_rows(Samples(series + 1, now + turn * 15_000, series + turn / 7)) + TRAILER
 
 
 async def _once(rows: bytes) -> AsyncIterator[bytes]:

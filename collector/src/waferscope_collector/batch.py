@@ -1,6 +1,5 @@
 """A request on its way from decode to commit."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
@@ -8,16 +7,15 @@ from typing import Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from waferscope_collector import identify
 from waferscope_collector.decode.limits import Rejects
-from waferscope_collector.decode.points import Histograms, Metric, Metrics, Numbers
+from waferscope_collector.decode.points import Exemplar, Histograms, Metrics, Numbers, Series
 from waferscope_collector.decode.records import Logs, Traces
-from waferscope_collector.identify import REFUSED, REFUSED_REASON, UNKNOWN, Missing, SeriesCache
+from waferscope_collector.identify import UNKNOWN, UNUSABLE, Ids, SeriesCache, SeriesTable, distinct
 
 _NO_LOGS, _NO_TRACES = Logs((), (), ()), Traces((), ())
+_INFO_PERIOD = 60_000  # ms from one sample of target_info to the next
 
 Signal = Literal["metrics", "logs", "traces"]
-
 
 P = TypeVar("P", Numbers, Histograms)
 
@@ -25,54 +23,93 @@ P = TypeVar("P", Numbers, Histograms)
 class Identified(Generic[P]):
     """Points with the ids of their series, as far as they are known."""
 
-    def __init__(self, points: P, cache: SeriesCache, rejects: Rejects) -> None:
+    def __init__(self, points: P, exemplars: tuple[Exemplar, ...], cache: SeriesCache, rejects: Rejects) -> None:
         self.points: P = points
-        self.ids: NDArray[np.int64] = cache.look_up(points)
+        self.exemplars = exemplars
+        self._cache = cache
         self._rejects = rejects
-        self._count_refused(self.ids == REFUSED)
+        self.ids: Ids = np.where(points.usable, cache.ids(points.keys), UNUSABLE)
+        self._count_refused(self.ids)
 
-    def missing(self) -> list[Missing]:
-        """Return the points whose series is unknown, one for each identity."""
-        return identify.missing(self.points, self.ids)
+    @property
+    def kept(self) -> NDArray[np.intp]:
+        """Positions of the points that have a series."""
+        return np.flatnonzero(self.ids > 0)
 
-    def fill(self, found: Mapping[tuple[Metric, bytes], int]) -> None:
+    @property
+    def size(self) -> int:
+        """How many points can be stored, as far as is known."""
+        return int(np.count_nonzero(self.ids >= UNKNOWN))
+
+    def missing(self) -> NDArray[np.intp]:
+        """Return the positions of points whose series is unknown, one for each key."""
+        unknown = np.flatnonzero(self.ids == UNKNOWN)
+        return unknown[distinct(self.points.keys[unknown])] if len(unknown) else unknown
+
+    def describe(self, positions: NDArray[np.intp]) -> list[Series | str]:
+        """Return the series of points, or why they can't be stored."""
+        return [self.points.catalog.series(position) for position in positions.tolist()]
+
+    def fill(self, found: SeriesTable) -> None:
         """Enter the ids that were unknown."""
         unknown = self.ids == UNKNOWN
-        for stream in self.points.streams:
-            for position in (np.flatnonzero(unknown[stream.begin : stream.end]) + stream.begin).tolist():
-                self.ids[position] = found[stream.metric, self.points.identities[position]]
-        self._count_refused(unknown & (self.ids == REFUSED))
+        self.ids[unknown] = filled = found.ids(self.points.keys[unknown])
+        self._count_refused(filled)
 
-    def _count_refused(self, refused: NDArray[np.bool_]) -> None:
-        if count := int(np.count_nonzero(refused)):
-            self._rejects.add(REFUSED_REASON, count)
+    def _count_refused(self, ids: Ids) -> None:
+        for number, count in zip(*np.unique(ids[ids < UNUSABLE], return_counts=True), strict=True):
+            self._rejects.add(self._cache.reason(int(number)), int(count))
 
 
 @dataclass(frozen=True, slots=True)
 class Points:
     """All points of a request with their series."""
 
-    numbers: Identified[Numbers]
-    number_deltas: Identified[Numbers]
-    histograms: Identified[Histograms]
-    histogram_deltas: Identified[Histograms]
+    numbers: tuple[Identified[Numbers], ...]
+    number_deltas: tuple[Identified[Numbers], ...]
+    histograms: tuple[Identified[Histograms], ...]
+    histogram_deltas: tuple[Identified[Histograms], ...]
+    info: tuple[Identified[Numbers], ...]
     hosts: frozenset[tuple[str, str]]
 
     @classmethod
     def of(cls, metrics: Metrics, cache: SeriesCache, rejects: Rejects) -> "Points":
         """Look up the series of all points."""
+
+        def chosen(kind: type[P], *, delta: bool) -> tuple[Identified[P], ...]:
+            return tuple(
+                Identified(part.points, part.exemplars, cache, rejects)
+                for part in metrics.parts
+                if isinstance(part.points, kind) and part.delta == delta
+            )
+
+        due = None if metrics.info is None else _due(metrics.info, cache)
         return cls(
-            Identified(metrics.numbers, cache, rejects),
-            Identified(metrics.number_deltas, cache, rejects),
-            Identified(metrics.histograms, cache, rejects),
-            Identified(metrics.histogram_deltas, cache, rejects),
-            metrics.hosts,
+            numbers=chosen(Numbers, delta=False),
+            number_deltas=chosen(Numbers, delta=True),
+            histograms=chosen(Histograms, delta=False),
+            histogram_deltas=chosen(Histograms, delta=True),
+            info=() if due is None else (Identified(due, (), cache, Rejects(rejects.noun)),),
+            hosts=metrics.hosts,
         )
 
     @property
     def kinds(self) -> tuple[Identified[Numbers] | Identified[Histograms], ...]:
-        """The four kinds of points."""
-        return self.numbers, self.number_deltas, self.histograms, self.histogram_deltas
+        """What the client sent, by kind."""
+        return (*self.numbers, *self.number_deltas, *self.histograms, *self.histogram_deltas)
+
+    @property
+    def all(self) -> tuple[Identified[Numbers] | Identified[Histograms], ...]:
+        """What is stored, by kind."""
+        return (*self.kinds, *self.info)
+
+
+def _due(info: Numbers, cache: SeriesCache) -> Numbers | None:
+    """Return the samples of target_info that are not told for the minute around them."""
+    told = cache.starts(info.keys)
+    due = np.abs(info.times - told) >= _INFO_PERIOD
+    info.usable[:] = due
+    return info if due.any() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +126,6 @@ class Batch:
 
     @property
     def size(self) -> int:
-        """How many points, records or spans can be stored."""
-        points = 0 if self.points is None else sum(len(kind.ids) for kind in self.points.kinds)
+        """How many points, records or spans of the client can be stored."""
+        points = 0 if self.points is None else sum(kind.size for kind in self.points.kinds)
         return points + self.logs.size + len(self.traces.spans)

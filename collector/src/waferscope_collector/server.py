@@ -55,6 +55,8 @@ async def serve(settings: WriterSettings, seat: Seat = Seat(), ready: Callable[[
             cache,
             meters,
             site=settings.site,
+            promoted=settings.promoted,
+            limits=settings.limits,
             queue_limit=settings.queue_limit // seat.of,
             queue_requests=-(-settings.queue_requests // seat.of),
         )

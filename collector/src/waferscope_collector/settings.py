@@ -1,10 +1,12 @@
 """The writer's settings, each from an environment variable."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from waferscope_collector.decode.limits import Limits
+from waferscope_collector.decode.resource import PROMOTED
 from waferscope_schemas.settings import Site
 
 MEBIBYTE = 1024 * 1024
@@ -36,6 +38,9 @@ class WriterSettings(Site):
         10_000, ge=1, description="Requests that may wait for their commit; beyond it clients are told to come again"
     )
     series_cache: int = Field(2_000_000, ge=1, description="Series whose ids each process keeps in memory at most")
+    promoted: Annotated[tuple[str, ...], NoDecode] = Field(
+        PROMOTED, description="Attributes of resources that become labels of every series, parted by commas"
+    )
     series_limit: int = Field(
         10_000_000, ge=1, description="Series of the site at most; points of further ones are refused"
     )
@@ -69,3 +74,19 @@ class WriterSettings(Site):
     ledger_days: int = Field(
         14, ge=1, description="Days that the ledger remembers requests: longer than the longest outage that is spooled"
     )
+
+    @field_validator("promoted", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+    @property
+    def limits(self) -> Limits:
+        """Return the limits of what is decoded."""
+        return Limits(
+            series=self.series_limit,
+            metric_series=self.metric_series_limit,
+            future_ns=int(self.future_limit * 1e9),
+            labels=self.label_limit,
+            label_bytes=self.label_length_limit,
+        )

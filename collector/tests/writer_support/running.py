@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 
 from waferscope_collector.batch import Batch, Signal
 from waferscope_collector.commit.committer import Committer
+from waferscope_collector.decode.resource import PROMOTED
 from waferscope_collector.identify import SeriesCache
 from waferscope_collector.meters import Meters
 from waferscope_collector.receive.http import application
@@ -36,7 +37,14 @@ class WriterUnderTest:
 
     def decoded(self, signal: Signal, request: Message) -> Batch:
         """Return a request as the committer takes it."""
-        return decode(ENDPOINTS[signal], request.SerializeToString(), as_json=False, site="fab1", cache=self.cache)
+        return decode(
+            ENDPOINTS[signal],
+            request.SerializeToString(),
+            as_json=False,
+            site="fab1",
+            promoted=PROMOTED,
+            cache=self.cache,
+        )
 
     def client(self) -> httpx.AsyncClient:
         """Return an HTTP client of the application."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from waferscope_collector.batch import Batch
-from waferscope_collector.commit import transaction
+from waferscope_collector.commit import series, transaction
 from waferscope_collector.commit.faults import Fault, classify
 from waferscope_collector.errors import RequestError, UnavailableError, UnstorableError
 from waferscope_collector.identify import SeriesCache
@@ -20,6 +20,7 @@ from waferscope_collector.meters import Meters
 _LOGGER = logging.getLogger(__name__)
 
 _GROUP_SIZE = 50_000  # points of a group, about: a transaction shall take well under a second
+_SIDES = 2  # groups under way at once
 _TRIES = 5
 _PAUSE = 0.02  # s, before a repetition; grows with each
 _ACQUIRE_TIMEOUT = 10.0  # s
@@ -37,7 +38,7 @@ class _StuckError(Exception):
 
 
 class Committer:
-    """Commits batches in groups, one group after the other."""
+    """Commits batches in groups, two at a time: while one waits for the disk, the other is sent."""
 
     def __init__(self, pool: asyncpg.Pool, cache: SeriesCache, meters: Meters, *, host_interval: float) -> None:
         self._pool = pool
@@ -72,6 +73,12 @@ class Committer:
 
     async def run(self) -> None:
         """Commit what arrives, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_SIDES):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
+        """Commit one group after the other."""
         while True:
             await self._arrived.wait()
             group = self._take()
@@ -136,21 +143,19 @@ class Committer:
 
     async def _try(self, batches: Sequence[Batch], *, recheck: bool) -> None:
         async with asyncio.timeout(_COMMIT_TIMEOUT), self._pool.acquire(timeout=_ACQUIRE_TIMEOUT) as conn:
-            self._meters.series_created.inc(await transaction.create_series(conn, batches, self._cache))
+            self._meters.series_created.inc(await series.provide(conn, batches, self._cache))
             await transaction.ensure_partitions(conn, batches, recheck=recheck)
             began = time.perf_counter()
             stored = await transaction.store(conn, batches, self._host_interval)
         _LOGGER.debug("committed %d of %d requests in %.4f s", len(stored), len(batches), time.perf_counter() - began)
         for batch in stored:
-            self._meters.stored.labels(batch.signal).inc(batch.size - _refused_series(batch))
+            for info in batch.points.info if batch.points else ():
+                self._cache.tell_starts(info.points.keys[info.kept], info.points.times[info.kept])
+            self._meters.stored.labels(batch.signal).inc(batch.size)
         kept = {id(batch) for batch in stored}
         for batch in batches:
             if id(batch) not in kept:
                 self._meters.repeated.labels(batch.signal).inc()
-
-
-def _refused_series(batch: Batch) -> int:
-    return 0 if batch.points is None else sum(int((kind.ids < 0).sum()) for kind in batch.points.kinds)
 
 
 def _answer(group: Sequence[_Waiting], error: RequestError | None) -> None:

@@ -17,7 +17,8 @@ _BLOCK = 256 * 1024  # bytes, about: what asyncpg sends at once
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _COUNT, _SIZE = Struct(">h"), Struct(">i")
-_SMALLINT, _BIGINT = Struct(">ih"), Struct(">iq")
+_SMALLINT, _BIGINT, _DOUBLE = Struct(">ih"), Struct(">iq"), Struct(">id")
+_EPOCH_MS = 946_684_800_000
 
 Encode = Callable[[Any], bytes]
 
@@ -55,6 +56,16 @@ def smallint(value: int) -> bytes:
 def bigint(value: int) -> bytes:
     """Encode a bigint."""
     return _BIGINT.pack(8, value)
+
+
+def double(value: float) -> bytes:
+    """Encode a double precision."""
+    return _DOUBLE.pack(8, value)
+
+
+def microseconds(milliseconds: int) -> int:
+    """Turn Unix time in ms into what a timestamptz counts."""
+    return (milliseconds - _EPOCH_MS) * 1000
 
 
 def timestamptz(value: datetime) -> bytes:

@@ -1,24 +1,38 @@
 """The points of a group: copied as they are, or added to running totals."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
-from waferscope_collector.batch import Points
-from waferscope_collector.commit import ledger, totals
+from waferscope_collector.batch import Identified, Points
+from waferscope_collector.commit import ledger, rows, totals
 from waferscope_collector.commit.ledger import Entry
 from waferscope_collector.copy import (
+    HEADER,
     HISTOGRAM_COLUMNS,
     SAMPLE_COLUMNS,
+    TRAILER,
     HistogramSamples,
     Samples,
     histogram_rows,
-    milliseconds,
     sample_rows,
 )
+from waferscope_collector.decode.points import Histograms
 from waferscope_collector.fold.delta import gather_histograms, gather_numbers
+
+Batches = NDArray[np.int64]  # the request of each sample
+
+_NONE = np.zeros(0, np.int64)
+_EXEMPLAR: dict[str, rows.Encode] = {
+    "series_id": rows.bigint,
+    "ts": rows.bigint,
+    "value": rows.double,
+    **dict.fromkeys(("trace_id", "span_id"), rows.binary),
+    "labels": rows.json,
+}
 
 
 async def store(conn: PoolConnectionProxy, entries: Sequence[Entry]) -> None:
@@ -26,105 +40,123 @@ async def store(conn: PoolConnectionProxy, entries: Sequence[Entry]) -> None:
     with_points = [(entry.batch_id, entry.batch.points) for entry in entries if entry.batch.points is not None]
     if not with_points:
         return
-    numbers, number_batches = _numbers(with_points)
-    histograms, histogram_batches = _histograms(with_points)
-    touched = [(number_batches, numbers.times), (histogram_batches, histograms.times)]
-    added, added_batches = await _add_numbers(conn, with_points)
-    counted, counted_batches = await _add_histograms(conn, with_points)
-    touched += [(added_batches, added.times), (counted_batches, counted.times)]
-    await _copy_numbers(conn, [numbers, added])
-    await _copy_histograms(conn, [histograms, counted])
-    await ledger.enter_hours(conn, *(np.concatenate(part) for part in zip(*touched, strict=True)))
+    numbers = [item for batch_id, points in with_points for item in _numbers(batch_id, points)]
+    histograms = [item for batch_id, points in with_points for item in _histograms(batch_id, points)]
+    numbers += await _add_numbers(conn, with_points)
+    histograms += await _add_histograms(conn, with_points)
+    await _copy_numbers(conn, [samples for samples, _ in numbers])
+    await _copy(conn, "histogram_sample", HISTOGRAM_COLUMNS, [histogram_rows(samples) for samples, _ in histograms])
+    await _store_exemplars(conn, with_points)
+    touched = [(batches, samples.times) for samples, batches in numbers]
+    touched += [(batches, samples.times) for samples, batches in histograms]
+    if touched:
+        await ledger.enter_hours(conn, *(np.concatenate(part) for part in zip(*touched, strict=True)))
 
 
-def _numbers(entries: Sequence[tuple[int, Points]]) -> tuple[Samples, NDArray[np.int64]]:
-    """Return the samples that are stored as they are, and the request of each."""
-    kept = [(batch_id, points.numbers, points.numbers.ids > 0) for batch_id, points in entries]
-    samples = Samples(
-        np.concatenate([numbers.ids[keep] for _, numbers, keep in kept]),
-        np.concatenate([milliseconds(numbers.points.times[keep]) for _, numbers, keep in kept]),
-        np.concatenate([numbers.points.values[keep] for _, numbers, keep in kept]),
-    )
-    return samples, _of_batches([(batch_id, int(np.count_nonzero(keep))) for batch_id, _, keep in kept])
+def _numbers(batch_id: int, points: Points) -> Iterable[tuple[Samples, Batches]]:
+    """Yield the samples that are stored as they are."""
+    for part in (*points.numbers, *points.info):
+        if len(kept := part.kept):
+            found = part.points
+            if len(kept) == len(part.ids):  # the usual case copies nothing
+                samples = Samples(part.ids, found.times, found.values)
+            else:
+                samples = Samples(part.ids[kept], found.times[kept], found.values[kept])
+            yield samples, np.full(len(kept), batch_id)
 
 
-def _histograms(entries: Sequence[tuple[int, Points]]) -> tuple[HistogramSamples, NDArray[np.int64]]:
-    """Return the histograms that are stored as they are, and the request of each."""
-    kept = [(batch_id, points.histograms, np.flatnonzero(points.histograms.ids > 0)) for batch_id, points in entries]
-    samples = HistogramSamples(
-        np.concatenate([histograms.ids[keep] for _, histograms, keep in kept]),
-        np.concatenate([milliseconds(histograms.points.times[keep]) for _, histograms, keep in kept]),
-        np.concatenate([milliseconds(histograms.points.starts[keep]) for _, histograms, keep in kept]),
-        [histograms.points.points[position] for _, histograms, keep in kept for position in keep.tolist()],
-    )
-    return samples, _of_batches([(batch_id, len(keep)) for batch_id, _, keep in kept])
+def _histograms(batch_id: int, points: Points) -> Iterable[tuple[HistogramSamples, Batches]]:
+    """Yield the histograms that are stored as they are."""
+    for part in points.histograms:
+        if len(kept := part.kept):
+            found = part.points
+            samples = HistogramSamples(part.ids, found.times, found.starts, found.buckets, kept)
+            yield samples, np.full(len(kept), batch_id)
 
 
 async def _add_numbers(
     conn: PoolConnectionProxy, entries: Sequence[tuple[int, Points]]
-) -> tuple[Samples, NDArray[np.int64]]:
+) -> list[tuple[Samples, Batches]]:
     """Add deltas of sums to their totals; a point that adds no number adds nothing."""
-    deltas = [points.number_deltas for _, points in entries]
+    deltas = [delta for _, points in entries for delta in points.number_deltas]
+    if not deltas:
+        return []
     ids = np.concatenate([delta.ids for delta in deltas])
     values = np.concatenate([delta.points.values for delta in deltas])
     keep = (ids > 0) & np.isfinite(values)
     if not keep.any():
-        return Samples(_NONE, _NONE, _NONE.astype(np.float64)), _NONE
-    times = milliseconds(np.concatenate([delta.points.times for delta in deltas]))
-    starts = milliseconds(np.concatenate([delta.points.starts for delta in deltas]))
+        return []
+    times = np.concatenate([delta.points.times for delta in deltas])
+    starts = np.concatenate([delta.points.starts for delta in deltas])
     samples = await totals.add_to_numbers(conn, gather_numbers(ids[keep], times[keep], starts[keep], values[keep]))
-    return samples, _of_batches([(entries[0][0], len(samples.times))])
+    return [(samples, np.full(len(samples.times), entries[0][0]))]
 
 
 async def _add_histograms(
     conn: PoolConnectionProxy, entries: Sequence[tuple[int, Points]]
-) -> tuple[HistogramSamples, NDArray[np.int64]]:
+) -> list[tuple[HistogramSamples, Batches]]:
     """Add deltas of histograms to their totals; a stale marker, which has no buckets, adds nothing."""
-    deltas = [points.histogram_deltas for _, points in entries]
-    ids = np.concatenate([delta.ids for delta in deltas])
-    points = [point for delta in deltas for point in delta.points.points]
-    counted = np.array([bool(point.positive_counts) for point in points], np.bool_)
-    keep = np.flatnonzero((ids > 0) & counted)
-    if not len(keep):
-        return HistogramSamples(_NONE, _NONE, _NONE, []), _NONE
-    times = milliseconds(np.concatenate([delta.points.times for delta in deltas]))
-    starts = milliseconds(np.concatenate([delta.points.starts for delta in deltas]))
-    gathered = gather_histograms(ids[keep], times[keep], starts[keep], [points[i] for i in keep.tolist()])
+    counted = [(delta, position) for delta in _deltas(entries) for position in delta.kept.tolist()]
+    points = [delta.points.buckets.point(position) for delta, position in counted]
+    adding = [number for number, point in enumerate(points) if point.positive_counts]
+    if not adding:
+        return []
+
+    def column(name: str) -> NDArray[np.int64]:
+        return np.array([getattr(counted[n][0].points, name)[counted[n][1]] for n in adding], np.int64)
+
+    ids = np.array([counted[number][0].ids[counted[number][1]] for number in adding], np.int64)
+    gathered = gather_histograms(ids, column("times"), column("starts"), [points[number] for number in adding])
     samples = await totals.add_to_histograms(conn, gathered)
-    return samples, _of_batches([(entries[0][0], len(samples.times))])
+    return [(samples, np.full(len(samples.times), entries[0][0]))]
+
+
+def _deltas(entries: Sequence[tuple[int, Points]]) -> list[Identified[Histograms]]:
+    return [delta for _, points in entries for delta in points.histogram_deltas]
 
 
 async def _copy_numbers(conn: PoolConnectionProxy, parts: Sequence[Samples]) -> None:
-    samples = Samples(
-        np.concatenate([part.series_ids for part in parts]),
-        np.concatenate([part.times for part in parts]),
-        np.concatenate([part.values for part in parts]),
-    )
-    if len(samples.times):
-        await _copy(conn, "sample", SAMPLE_COLUMNS, sample_rows(samples))
+    await _copy(conn, "sample", SAMPLE_COLUMNS, [sample_rows(part) for part in parts])
 
 
-async def _copy_histograms(conn: PoolConnectionProxy, parts: Sequence[HistogramSamples]) -> None:
-    samples = HistogramSamples(
-        np.concatenate([part.series_ids for part in parts]),
-        np.concatenate([part.times for part in parts]),
-        np.concatenate([part.starts for part in parts]),
-        [point for part in parts for point in part.points],
-    )
-    if len(samples.times):
-        await _copy(conn, "histogram_sample", HISTOGRAM_COLUMNS, histogram_rows(samples))
+@dataclass(frozen=True, slots=True)
+class _ExemplarRow:
+    series_id: int
+    ts: int
+    value: float
+    trace_id: bytes | None
+    span_id: bytes | None
+    labels: str
 
 
-async def _copy(conn: PoolConnectionProxy, table: str, columns: Sequence[str], rows: bytes) -> None:
-    async def once() -> AsyncIterator[bytes]:
-        yield rows
+async def _store_exemplars(conn: PoolConnectionProxy, entries: Sequence[tuple[int, Points]]) -> None:
+    """Store the exemplars of points that have a series."""
+    found = [
+        _ExemplarRow(
+            int(part.ids[exemplar.point]),
+            rows.microseconds(exemplar.time),
+            exemplar.value,
+            exemplar.trace_id,
+            exemplar.span_id,
+            exemplar.labels,
+        )
+        for _, points in entries
+        for part in points.kinds
+        for exemplar in part.exemplars
+        if part.ids[exemplar.point] > 0
+    ]
+    if found:
+        await _send(conn, "exemplar", tuple(_EXEMPLAR), rows.copied(found, _EXEMPLAR))
 
-    await conn.copy_to_table(table, source=once(), columns=list(columns), format="binary", schema_name="wafer")
+
+async def _copy(conn: PoolConnectionProxy, table: str, columns: Sequence[str], blocks: Sequence[bytes]) -> None:
+    if blocks:
+        await _send(conn, table, columns, [HEADER, *blocks, TRAILER])
 
 
-_NONE = np.zeros(0, np.int64)
+async def _send(conn: PoolConnectionProxy, table: str, columns: Sequence[str], blocks: Sequence[bytes]) -> None:
+    async def source() -> AsyncIterator[bytes]:
+        for block in blocks:
+            yield block
 
-
-def _of_batches(counts: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
-    """Repeat each request's id as often as it has samples."""
-    return np.repeat([batch_id for batch_id, _ in counts], [count for _, count in counts]).astype(np.int64)
+    await conn.copy_to_table(table, source=source(), columns=list(columns), format="binary", schema_name="wafer")

@@ -1,6 +1,5 @@
-"""One group of requests: series first, then partitions, then everything else in one transaction."""
+"""One group of requests: partitions first, then everything else in one transaction."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -9,37 +8,19 @@ import asyncpg
 import numpy as np
 from asyncpg.pool import PoolConnectionProxy
 
-from waferscope_collector import identify
-from waferscope_collector.batch import Batch
+from waferscope_collector.batch import Batch, Identified
 from waferscope_collector.commit import fab, hosts, jobs, ledger, records, samples
 from waferscope_collector.commit.faults import PASSING
 from waferscope_collector.decode.points import NANOS_PER_MS, Histograms, Numbers
 from waferscope_collector.decode.records import instant
 from waferscope_collector.fold.delta import first_zero
-from waferscope_collector.identify import SeriesCache
 from waferscope_schemas import partitioning, queries
 
 _SQL = queries.load("waferscope_collector")
 _LOGGER = logging.getLogger(__name__)
 _DAY_MS = 86_400_000
 
-
-async def create_series(conn: PoolConnectionProxy, batches: Sequence[Batch], cache: SeriesCache) -> int:
-    """Give every point the id of its series, creating those that are missing.
-
-    Returns:
-        How many series were created.
-    """
-    kinds = [kind for batch in batches if batch.points for kind in batch.points.kinds]
-    absent = {(point.metric, point.identity): point for kind in kinds for point in kind.missing()}
-    if not absent:
-        return 0
-    described = await asyncio.to_thread(lambda: [(point, identify.describe(point)) for point in absent.values()])
-    created = await identify.create(conn, described)
-    cache.put(created.ids)
-    for kind in kinds:
-        kind.fill(created.ids)
-    return created.new
+Kind = Identified[Numbers] | Identified[Histograms]
 
 
 async def ensure_partitions(conn: PoolConnectionProxy, batches: Sequence[Batch], *, recheck: bool) -> None:
@@ -62,7 +43,8 @@ async def ensure_partitions(conn: PoolConnectionProxy, batches: Sequence[Batch],
 async def _total_days(conn: PoolConnectionProxy, batches: Sequence[Batch]) -> list[datetime]:
     """Return the day of the last sample of each total that a group adds to, and the day after."""
     points = [batch.points for batch in batches if batch.points]
-    ids = [kind.ids for item in points for kind in (item.number_deltas, item.histogram_deltas)]
+    ids = [kind.ids for item in points for kind in item.number_deltas]
+    ids += [kind.ids for item in points for kind in item.histogram_deltas]
     touched = np.unique(np.concatenate(ids)).tolist() if ids else []
     return [row["day"] for row in await conn.fetch(_SQL["select_total_days"], touched)]
 
@@ -101,18 +83,29 @@ async def _wake_readers(conn: PoolConnectionProxy) -> None:
 
 def _sample_days(batches: Sequence[Batch]) -> Iterable[datetime]:
     points = [batch.points for batch in batches if batch.points]
-    return _point_days([item.numbers.points for item in points], [item.number_deltas.points for item in points])
+    return _point_days(
+        [part for item in points for part in (*item.numbers, *item.info)],
+        [part for item in points for part in item.number_deltas],
+    )
 
 
 def _histogram_days(batches: Sequence[Batch]) -> Iterable[datetime]:
     points = [batch.points for batch in batches if batch.points]
-    return _point_days([item.histograms.points for item in points], [item.histogram_deltas.points for item in points])
+    return _point_days(
+        [part for item in points for part in item.histograms],
+        [part for item in points for part in item.histogram_deltas],
+    )
 
 
-def _point_days(kept: Sequence[Numbers | Histograms], deltas: Sequence[Numbers | Histograms]) -> Iterable[datetime]:
+def _exemplar_times(batches: Sequence[Batch]) -> set[int]:
+    parts = [part for batch in batches if batch.points for part in batch.points.kinds]
+    return {exemplar.time for part in parts for exemplar in part.exemplars}
+
+
+def _point_days(kept: Sequence[Kind], deltas: Sequence[Kind]) -> Iterable[datetime]:
     """Return one instant for each day that samples fall into, the zeros at the start of new totals included."""
-    zeros = [first_zero(points.times // NANOS_PER_MS, points.starts // NANOS_PER_MS) for points in deltas]
-    times = [*(points.times // NANOS_PER_MS for points in (*kept, *deltas)), *zeros]
+    times = [part.points.times[part.kept] for part in (*kept, *deltas)]
+    times += [first_zero(part.points.times[part.kept], part.points.starts[part.kept]) for part in deltas]
     days: set[int] = set()
     for array in times:
         if len(array):
@@ -124,6 +117,7 @@ def _point_days(kept: Sequence[Numbers | Histograms], deltas: Sequence[Numbers |
 _TIMES: dict[str, Callable[[Sequence[Batch]], Iterable[datetime]]] = {
     "sample": _sample_days,
     "histogram_sample": _histogram_days,
+    "exemplar": lambda batches: {instant(time * NANOS_PER_MS) for time in _exemplar_times(batches)},
     "log_record": lambda batches: {record.ts for batch in batches for record in batch.logs.records},
     "job_event": lambda batches: {event.at for batch in batches for event in batch.logs.events},
     "span": lambda batches: {span.start for batch in batches for span in batch.traces.spans},

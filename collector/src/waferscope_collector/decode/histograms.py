@@ -1,12 +1,10 @@
-"""OTLP histogram points to rows in Prometheus's terms.
+"""Exponential histograms to rows in Prometheus's terms.
 
 Sources: OpenTelemetry specification, Prometheus and OpenMetrics compatibility, "Exponential Histograms"; Prometheus
 native histograms specification (schemas, custom bounds as schema -53).
 """
 
-import math
 import struct
-from itertools import pairwise
 
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
@@ -16,38 +14,11 @@ _STALE_FLAG = otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 _LOWEST_SCHEMA, _HIGHEST_SCHEMA = -4, 8
 _MOST_BUCKETS = 10_000
 
-MALFORMED = "of histograms whose buckets do not fit their bounds"
 TOO_COARSE = f"of exponential histograms with a scale under {_LOWEST_SCHEMA}"
 TOO_MANY = f"of histograms with more than {_MOST_BUCKETS} buckets"
 
 _STALE_SUM: float = struct.unpack("<d", struct.pack("<Q", STALE))[0]
-STALE_EXPLICIT = HistogramPoint(0, _STALE_SUM)
 _STALE_EXPONENTIAL = HistogramPoint(0, _STALE_SUM, schema=0)
-
-
-def explicit(point: otlp.HistogramDataPoint) -> HistogramPoint | str:
-    """Read a histogram with explicit bounds; a text says why it can't be stored."""
-    if point.flags & _STALE_FLAG:
-        return STALE_EXPLICIT
-    bounds = tuple(point.explicit_bounds)
-    counts = tuple(map(float, point.bucket_counts)) or ((float(point.count),) if not bounds else ())
-    if bounds and math.isinf(bounds[-1]) and len(counts) == len(bounds) + 1:
-        bounds, counts = bounds[:-1], (*counts[:-2], counts[-2] + counts[-1])
-    if len(counts) > _MOST_BUCKETS:
-        return TOO_MANY
-    if len(counts) != len(bounds) + 1 or any(not a < b for a, b in pairwise(bounds)):
-        return MALFORMED
-    if any(not math.isfinite(bound) for bound in bounds):
-        return MALFORMED
-    return HistogramPoint(
-        count=float(point.count),
-        sum=point.sum if point.HasField("sum") else None,
-        min=point.min if point.HasField("min") else None,
-        max=point.max if point.HasField("max") else None,
-        bounds=bounds,
-        positive_spans=(0, len(counts)),
-        positive_counts=counts,
-    )
 
 
 def exponential(point: otlp.ExponentialHistogramDataPoint) -> HistogramPoint | str:

@@ -1,15 +1,26 @@
 """What can never be stored, and how it is counted: the partial success of a request."""
 
 from collections import Counter
+from dataclasses import dataclass
 
 KEY_BYTES = 512  # of what enters an index: ids, names (a btree takes 2,704 bytes in all)
 LABEL_BYTES = 4096  # of a label's value
 LABELS = 128  # of a series
-FUTURE_NS = 24 * 3600 * 10**9  # a timestamp may be this far ahead of the writer's clock
 
 NO_TIME = "without a time"
-FUTURE = "more than a day in the future"
+FUTURE = "too far in the future"
 LONG_KEY = f"with an id or name over {KEY_BYTES} bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a site takes in; beyond it, points are refused, not requests."""
+
+    series: int = 10_000_000  # of the site
+    metric_series: int = 1_000_000  # of one metric
+    future_ns: int = 24 * 3600 * 10**9  # that a timestamp may be ahead of the writer's clock
+    labels: int = LABELS  # of a series
+    label_bytes: int = LABEL_BYTES  # of a label's value
 
 
 def within_key(text: str) -> bool:
@@ -21,12 +32,16 @@ class Rejects:
     """Counts what a request holds that can never be stored, by reason."""
 
     def __init__(self, noun: str) -> None:
-        self._noun = noun
+        self.noun = noun
         self._counts: Counter[str] = Counter()
 
     def add(self, reason: str, count: int = 1) -> None:
         """Count records that are refused for a reason; the reason continues the sentence "3 data points …"."""
         self._counts[reason] += count
+
+    def take(self, others: "Rejects") -> None:
+        """Count what others counted as well."""
+        self._counts.update(others.counts)
 
     def time(self, unix_nano: int, latest: int) -> bool:
         """Tell whether a timestamp is to be refused, and count it.
@@ -53,4 +68,4 @@ class Rejects:
     @property
     def message(self) -> str:
         """One line for the client: what was refused and why; empty when nothing was."""
-        return "; ".join(f"{count} {self._noun} {reason}" for reason, count in self._counts.items())
+        return "; ".join(f"{count} {self.noun} {reason}" for reason, count in self._counts.items())

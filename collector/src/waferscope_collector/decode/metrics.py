@@ -1,197 +1,310 @@
-"""OTLP metrics to streams of points."""
+"""OTLP metrics to arrays of points."""
 
-import math
-from collections.abc import Iterable
-from functools import lru_cache
+import hashlib
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
+import numpy as np
+from google.protobuf.message import DecodeError, Message
+from numpy.typing import NDArray
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
-from waferscope_collector.decode import histograms
-from waferscope_collector.decode.attributes import storable
-from waferscope_collector.decode.builders import HistogramsBuilder, NumbersBuilder
-from waferscope_collector.decode.limits import LONG_KEY, Rejects, within_key
-from waferscope_collector.decode.names import metric_name
-from waferscope_collector.decode.points import Kind, Metric, Metrics
-from waferscope_collector.decode.resource import Origin, origin
+from waferscope_collector.decode import exemplars, histograms, resource
+from waferscope_collector.decode.builders import HistogramsBuilder, Listed, NumbersBuilder
+from waferscope_collector.decode.catalog import InfoCatalog, PointCatalog, Request, point_series
+from waferscope_collector.decode.context import Context
+from waferscope_collector.decode.exemplars import double_bits
+from waferscope_collector.decode.limits import FUTURE, NO_TIME, Rejects
+from waferscope_collector.decode.points import NANOS_PER_MS, STALE, Buckets, Histograms, Metrics, Numbers, Part
+from waferscope_collector.errors import MalformedError
+from waferscope_collector.wire import metrics as wire
+from waferscope_collector.wire.attributes import point_keys
+from waferscope_collector.wire.histograms import FINE, UNFIT, HistogramPoints, histogram_points
+from waferscope_collector.wire.metrics import OddError, layout
+from waferscope_collector.wire.numbers import number_points
 
-_HOST_SCOPE = "hostmetricsreceiver"
+_HOST_SCOPE = b"hostmetricsreceiver"
 _STALE_FLAG = otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
-_CUMULATIVE = otlp.AGGREGATION_TEMPORALITY_CUMULATIVE
-_DELTA = otlp.AGGREGATION_TEMPORALITY_DELTA
+_LATEST_START = np.uint64(2**63 - 1)
+_EXPONENTIAL_ATTRIBUTE, _SUMMARY_ATTRIBUTE = 1, 7  # fields
+_EXPLICIT = -53  # the schema of explicit bounds
+_MOST_BUCKETS = 10_000
 
 _NO_TEMPORALITY = "without aggregation temporality"
-_NO_NAME = "of a metric without a valid name"
 _NO_KIND = "of an unknown kind of metric"
+_NO_VALUE = "without a value"
 _NOT_FINITE = "of deltas that are no finite number, which would spoil their total for ever"
-_DELTA_EXPONENTIAL = "of exponential histograms with delta temporality, which are not supported"
+_MALFORMED = "of histograms whose buckets do not fit their bounds"
+
+Points = NDArray[np.int64]
+Key = tuple[int, int]
+M = TypeVar("M", bound=Message)
 
 
-def decode(request: ExportMetricsServiceRequest, *, site: str, latest: int, rejects: Rejects) -> Metrics:
+def decode(body: bytes, context: Context) -> Metrics:
     """Decode a request.
 
     Args:
-        request: The parsed request; its points are used up.
-        site: The site of telemetry that names none.
-        latest: The last timestamp that is accepted, Unix time in nanoseconds.
-        rejects: Counts the points that can't be stored.
+        body: An ExportMetricsServiceRequest.
+        context: Its surroundings; its rejects count the points that can't be stored.
 
     Returns:
         The points that can be stored.
+
+    Raises:
+        MalformedError: The body is no such request.
     """
-    decoder = _Decoder(latest, rejects)
-    for resource_metrics in request.resource_metrics:
-        source = origin(resource_metrics.resource.attributes, site)
-        for scope_metrics in resource_metrics.scope_metrics:
-            if source.host and source.fits and _HOST_SCOPE in scope_metrics.scope.name:
-                decoder.hosts.add((source.site, source.host))
-            for metric in scope_metrics.metrics:
-                decoder.metric(metric, source)
-    return decoder.finish()
+    try:
+        return _decode(body, context)
+    except OddError:
+        return _decode(_usual(body), context)
+
+
+def _usual(body: bytes) -> bytes:
+    """Write a request in the usual form: each field once, in order, lists packed, nothing unknown."""
+    request = ExportMetricsServiceRequest()
+    try:
+        request.ParseFromString(body)
+    except DecodeError as error:
+        raise MalformedError("the body is no protobuf ExportMetricsServiceRequest") from error
+    request.DiscardUnknownFields()
+    return request.SerializeToString()
+
+
+def _decode(body: bytes, context: Context) -> Metrics:
+    data = np.frombuffer(body, np.uint8)
+    request = Request(body, layout(data, context.seed), context.site, context.promoted)
+    decoder = _Decoder(request, data, context.latest, Rejects(context.rejects.noun))
+    parts = [*decoder.parts()]
+    info = _target_info(request, parts, decoder.selections, context.seed)
+    context.rejects.take(decoder.rejects)  # only now: an odd request is decoded again
+    return Metrics(tuple(parts), info, _hosts(request))
 
 
 class _Decoder:
-    """Gathers the points of one request."""
+    """Reads the points of one request, kind by kind."""
 
-    def __init__(self, latest: int, rejects: Rejects) -> None:
+    def __init__(self, request: Request, data: NDArray[np.uint8], latest: int, rejects: Rejects) -> None:
+        self._request = request
+        self._data = data
         self._latest = latest
-        self._rejects = rejects
-        self._numbers = NumbersBuilder()
-        self._number_deltas = NumbersBuilder()
-        self._histograms = HistogramsBuilder()
-        self._histogram_deltas = HistogramsBuilder()
-        self.hosts: set[tuple[str, str]] = set()
+        self.rejects = rejects
+        self.selections: list[Points] = []  # of each part that the parts iterator gave, the points' numbers
 
-    def finish(self) -> Metrics:
-        return Metrics(
-            self._numbers.finish(),
-            self._number_deltas.finish(),
-            self._histograms.finish(),
-            self._histogram_deltas.finish(),
-            frozenset(self.hosts),
+    def parts(self) -> Iterator[Part]:
+        """Yield the points of each kind that there are."""
+        metrics = self._request.layout.metrics
+        kinds, temporality = metrics[:, wire.KIND], metrics[:, wire.TEMPORALITY]
+        if unknown := int(np.count_nonzero(kinds == 0)):
+            self.rejects.add(_NO_KIND, unknown)
+        summed = np.isin(kinds, (wire.SUM, wire.HISTOGRAM, wire.EXPONENTIAL))
+        delta, cumulative = summed & (temporality == wire.DELTA), summed & (temporality == wire.CUMULATIVE)
+        if lost := len(self._points(summed & ~delta & ~cumulative)):
+            self.rejects.add(_NO_TEMPORALITY, lost)
+        numbers = (kinds == wire.GAUGE) | (kinds == wire.SUM)
+        plain = numbers & ~delta & ((kinds == wire.GAUGE) | cumulative)
+        yield from self._part(plain, self._numbers, otlp.NumberDataPoint, delta=False)
+        yield from self._part(numbers & delta, self._delta_numbers, otlp.NumberDataPoint, delta=True)
+        for chosen, is_delta in ((cumulative, False), (delta, True)):
+            explicit, exponential = chosen & (kinds == wire.HISTOGRAM), chosen & (kinds == wire.EXPONENTIAL)
+            read = self._delta_histograms if is_delta else self._histograms
+            yield from self._part(explicit, read, otlp.HistogramDataPoint, delta=is_delta)
+            yield from self._exponential(self._points(exponential), delta=is_delta)
+        yield from self._summaries(self._points(kinds == wire.SUMMARY))
+
+    def _points(self, metrics: NDArray[np.bool_]) -> Points:
+        """Return the numbers of the points of some metrics."""
+        if metrics.all():
+            return np.arange(len(self._request.metric_of))
+        return np.flatnonzero(metrics[self._request.metric_of]) if metrics.any() else np.zeros(0, np.int64)
+
+    def _part(
+        self,
+        metrics: NDArray[np.bool_],
+        read: "Callable[[Points], tuple[Numbers | Histograms, NDArray[np.int32]]]",
+        of: Callable[[], Message],
+        *,
+        delta: bool,
+    ) -> Iterator[Part]:
+        points = self._points(metrics)
+        if len(points):
+            found, sampled = read(points)
+            having = np.flatnonzero((sampled > 0) & found.usable)
+            self.selections.append(points)
+            yield Part(found, delta, exemplars.read(self._request, points, having, of, self._latest))
+
+    def _usable(self, times: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Tell which times can be stored, and count the others."""
+        usable: NDArray[np.bool_] = (times != 0) & (times <= np.uint64(self._latest))
+        if not usable.all():
+            without = int(np.count_nonzero(times == 0))
+            self._count(NO_TIME, without)
+            self._count(FUTURE, int(np.count_nonzero(~usable)) - without)
+        return usable
+
+    def _refuse(self, usable: NDArray[np.bool_], reason: str, bad: NDArray[np.bool_]) -> None:
+        """Take points off the usable ones, and count them."""
+        bad = bad & usable
+        if bad.any():
+            self._count(reason, int(np.count_nonzero(bad)))
+            usable &= ~bad
+
+    def _count(self, reason: str, count: int) -> None:
+        if count:
+            self.rejects.add(reason, count)
+
+    def _numbers(self, points: Points) -> tuple[Numbers, NDArray[np.int32]]:
+        request = self._request
+        metrics = request.metric_of[points]
+        found = number_points(self._data, request.layout.points[points], metrics, request.layout.keys)
+        usable = self._usable(found.times)
+        self._refuse(usable, _NO_VALUE, ~found.has_value)
+        monotonic = request.layout.metrics[:, wire.MONOTONIC] != 0
+        starts = _starts(found.starts)
+        return Numbers(
+            keys=found.keys,
+            catalog=PointCatalog(request, points, otlp.NumberDataPoint),
+            usable=usable,
+            times=_milliseconds(found.times),
+            starts=starts,
+            values=found.values,
+            starting=monotonic[metrics] & (starts > 0),
+        ), found.exemplars
+
+    def _delta_numbers(self, points: Points) -> tuple[Numbers, NDArray[np.int32]]:
+        found, sampled = self._numbers(points)
+        stale = found.values.view(np.uint64) == STALE
+        self._refuse(found.usable, _NOT_FINITE, ~(np.isfinite(found.values) | stale))
+        found.starting[:] = False  # the total has a start of its own
+        return found, sampled
+
+    def _histograms(self, points: Points) -> tuple[Histograms, NDArray[np.int32]]:
+        request = self._request
+        metrics = request.metric_of[points]
+        found = histogram_points(self._data, request.layout.points[points], metrics, request.layout.keys)
+        usable = self._usable(found.times)
+        self._refuse(usable, _MALFORMED, found.states == UNFIT)
+        self._refuse(usable, histograms.TOO_MANY, np.diff(found.counts_at) > _MOST_BUCKETS)
+        return Histograms(
+            keys=found.keys,
+            catalog=PointCatalog(request, points, otlp.HistogramDataPoint),
+            usable=usable,
+            times=_milliseconds(found.times),
+            starts=_starts(found.starts),
+            buckets=_explicit(found),
+        ), found.exemplars
+
+    def _delta_histograms(self, points: Points) -> tuple[Histograms, NDArray[np.int32]]:
+        found, sampled = self._histograms(points)
+        total = found.buckets.scalars[:, 1]
+        stale = total.view(np.uint64) == STALE
+        self._refuse(found.usable, _NOT_FINITE, ~(np.isfinite(total) | stale))
+        return found, sampled
+
+    def _exponential(self, points: Points, *, delta: bool) -> Iterator[Part]:
+        if not len(points):
+            return
+        builder, kept, sampled = HistogramsBuilder(), [], []
+        for point, key in zip(points.tolist(), self._keys(points, _EXPONENTIAL_ATTRIBUTE), strict=True):
+            message = self._message(point, otlp.ExponentialHistogramDataPoint)
+            if self.rejects.time(message.time_unix_nano, self._latest):
+                continue
+            if isinstance(found := histograms.exponential(message), str):
+                self.rejects.add(found)
+                continue
+            if delta and not (np.isfinite(found.sum or 0.0) or message.flags & _STALE_FLAG):
+                self.rejects.add(_NOT_FINITE)
+                continue
+            start = min(message.start_time_unix_nano, 2**63 - 1) // NANOS_PER_MS
+            builder.add(key, message.time_unix_nano // NANOS_PER_MS, start, found)
+            kept.append(point)
+            sampled.append(len(message.exemplars))
+        numbers, having = np.array(kept, np.int64), np.flatnonzero(sampled)
+        of = otlp.ExponentialHistogramDataPoint
+        self.selections.append(numbers)
+        yield Part(
+            builder.finish(PointCatalog(self._request, numbers, of)),
+            delta,
+            exemplars.read(self._request, numbers, having, of, self._latest),
         )
 
-    def metric(self, metric: otlp.Metric, source: Origin) -> None:
-        field = metric.WhichOneof("data")
-        if field is None:
-            return self._rejects.add(_NO_KIND)
-        data = getattr(metric, field)
-        points = data.data_points
-        kind = _kind(metric)
-        described = _described(metric.name, kind, metric.unit, metric.description, source)
-        if not described.name:
-            return self._rejects.add(_NO_NAME, len(points))
-        if not (within_key(described.name) and source.fits):
-            return self._rejects.add(LONG_KEY, len(points))
-        if field not in ("gauge", "summary") and data.aggregation_temporality not in (_CUMULATIVE, _DELTA):
-            return self._rejects.add(_NO_TEMPORALITY, len(points))
-        delta = field not in ("gauge", "summary") and data.aggregation_temporality == _DELTA
-        match field:
-            case "gauge" | "sum":
-                self._add_numbers(points, described, delta=delta, cumulative=kind == "counter" and not delta)
-            case "histogram":
-                self._add_histograms(points, described, delta=delta)
-            case "exponential_histogram" if delta:
-                self._rejects.add(_DELTA_EXPONENTIAL, len(points))
-            case "exponential_histogram":
-                self._add_exponential(points, described)
-            case _:
-                self._add_summaries(points, described)
-        return None
-
-    def _add_numbers(
-        self, points: Iterable[otlp.NumberDataPoint], metric: Metric, *, delta: bool, cumulative: bool
-    ) -> None:
-        """Add number points. This loop is the writer's hottest: it makes one bytes object and three numbers a point."""
-        builder = self._number_deltas if delta else self._numbers
-        identities, times, starts, values = builder.identities, builder.times, builder.starts, builder.values
-        latest, begin = self._latest, len(identities)
-        for point in points:
-            time = point.time_unix_nano
-            if not 0 < time <= latest:
-                self._rejects.time(time, latest)
+    def _summaries(self, points: Points) -> Iterator[Part]:
+        """Turn each summary into the series x_sum, x_count and one x{quantile} for each quantile."""
+        if not len(points):
+            return
+        builder, catalog, kept = NumbersBuilder(), Listed(), []
+        for point, key in zip(points.tolist(), self._keys(points, _SUMMARY_ATTRIBUTE), strict=True):
+            message = self._message(point, otlp.SummaryDataPoint)
+            if self.rejects.time(message.time_unix_nano, self._latest):
                 continue
-            value = point.as_double
-            if point.flags:
-                stale = point.flags & _STALE_FLAG
-                point.ClearField("flags")
-            else:
-                stale = 0
-            if value:
-                point.ClearField("as_double")
-            elif (field := point.WhichOneof("value")) is not None:
-                value = float(getattr(point, field))
-                point.ClearField(field)
-            elif not stale:
-                self._rejects.add("without a value")
-                continue
-            if delta and not stale and not math.isfinite(value):
-                self._rejects.add(_NOT_FINITE)
-                continue
-            if stale:
-                builder.stale.append(len(values))
-            start = point.start_time_unix_nano
-            starts.append(start)
-            if start and not cumulative:
-                point.ClearField("start_time_unix_nano")
-            point.ClearField("time_unix_nano")
-            point.ClearField("exemplars")
-            times.append(time)
-            values.append(value)
-            identities.append(point.SerializeToString())
-        builder.close(metric, begin)
-
-    def _add_histograms(self, points: Iterable[otlp.HistogramDataPoint], metric: Metric, *, delta: bool) -> None:
-        builder = self._histogram_deltas if delta else self._histograms
-        begin = len(builder.points)
-        for point in points:
-            if not self._rejects.time(point.time_unix_nano, self._latest):
-                if isinstance(found := histograms.explicit(point), str):
-                    self._rejects.add(found)
-                elif delta and found is not histograms.STALE_EXPLICIT and not math.isfinite(found.sum or 0.0):
-                    self._rejects.add(_NOT_FINITE)
-                else:
-                    builder.add(_identity(point), point.time_unix_nano, point.start_time_unix_nano, found)
-        builder.close(metric, begin)
-
-    def _add_exponential(self, points: Iterable[otlp.ExponentialHistogramDataPoint], metric: Metric) -> None:
-        builder, begin = self._histograms, len(self._histograms.points)
-        for point in points:
-            if not self._rejects.time(point.time_unix_nano, self._latest):
-                if isinstance(found := histograms.exponential(point), str):
-                    self._rejects.add(found)
-                else:
-                    builder.add(_identity(point), point.time_unix_nano, point.start_time_unix_nano, found)
-        builder.close(metric, begin)
-
-    def _add_summaries(self, points: Iterable[otlp.SummaryDataPoint], metric: Metric) -> None:
-        """Add each summary as the series x_sum, x_count and one x{quantile} for each quantile."""
-        for point in points:
-            if self._rejects.time(point.time_unix_nano, self._latest):
-                continue
-            stale = bool(point.flags & _STALE_FLAG)
             rows = [
-                (_part(metric, "_sum"), point.sum),
-                (_part(metric, "_count"), float(point.count)),
-                *((_part(metric, "", _quantile_text(q.quantile)), q.value) for q in point.quantile_values),
+                ("_sum", "", message.sum),
+                ("_count", "", float(message.count)),
+                *(("", _quantile_text(q.quantile), q.value) for q in message.quantile_values),
             ]
-            identity = _identity(point)
-            for part, value in rows:
-                begin = len(self._numbers.identities)
-                self._numbers.add(identity, point.time_unix_nano, value, stale=stale)
-                self._numbers.close(part, begin)
+            for suffix, quantile, value in rows:
+                bits = STALE if message.flags & _STALE_FLAG else double_bits(value)
+                part = _derived(key, f"{suffix}\0{quantile}".encode())
+                builder.add(part, message.time_unix_nano // NANOS_PER_MS, bits)
+                catalog.add(point_series(self._request, point, otlp.SummaryDataPoint, suffix, quantile))
+                kept.append(point)
+        self.selections.append(np.array(kept, np.int64))
+        yield Part(builder.finish(catalog), delta=False)
+
+    def _keys(self, points: Points, attribute: int) -> list[Key]:
+        request = self._request
+        places, metrics = request.layout.points[points], request.metric_of[points]
+        keys, fine = point_keys(self._data, places, metrics, request.layout.keys, attribute)
+        if not fine:
+            raise OddError
+        return [(high, low) for high, low in keys.tolist()]
+
+    def _message(self, point: int, of: Callable[[], M]) -> M:
+        try:
+            return self._request.message(point, of)
+        except DecodeError as error:  # a full parser says it better
+            raise OddError from error
 
 
-def _kind(metric: otlp.Metric) -> Kind:
-    match metric.WhichOneof("data"):
-        case "sum" if metric.sum.is_monotonic:
-            return "counter"
-        case "histogram" | "exponential_histogram":
-            return "histogram"
-        case "summary":
-            return "summary"
-        case _:
-            return "gauge"
+def _milliseconds(times: NDArray[np.uint64]) -> NDArray[np.int64]:
+    return (times // np.uint64(NANOS_PER_MS)).astype(np.int64)
+
+
+def _starts(starts: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return starts in ms, cut to what the database can hold."""
+    return _milliseconds(np.minimum(starts, _LATEST_START))
+
+
+def _explicit(found: HistogramPoints) -> Buckets:
+    """Lay explicit histograms out as all histograms are: one span of all buckets, no negative side."""
+    count = len(found.times)
+    lengths = np.diff(found.counts_at)
+    scalars = found.scalars
+    gone = found.states != FINE
+    scalars[gone] = 0.0
+    scalars[gone, 1] = np.array([STALE], np.uint64).view(np.float64)
+    has_span = lengths > 0
+    spans = np.zeros(2 * int(np.count_nonzero(has_span)), np.int64)
+    spans[1::2] = lengths[has_span]
+    return Buckets(
+        scalars=scalars,
+        has=np.where(gone, 1, found.has).astype(np.uint8),
+        shapes=np.tile(np.array([[_EXPLICIT, 0]], np.int64), (count, 1)),
+        zeros=np.zeros((count, 2)),
+        bounds=found.bounds,
+        bounds_at=found.bounds_at,
+        spans=spans,
+        spans_at=_two_sides(np.concatenate(([0], np.cumsum(2 * has_span)))),
+        counts=found.counts,
+        counts_at=_two_sides(found.counts_at),
+    )
+
+
+def _two_sides(begins: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Tell where both sides begin when the negative one is always empty."""
+    return np.concatenate((begins[:1], np.repeat(begins[1:], 2))).astype(np.int64)
 
 
 def _quantile_text(quantile: float) -> str:
@@ -199,25 +312,42 @@ def _quantile_text(quantile: float) -> str:
     return str(int(quantile)) if quantile.is_integer() else repr(quantile)
 
 
-def _identity(
-    point: otlp.HistogramDataPoint | otlp.ExponentialHistogramDataPoint | otlp.SummaryDataPoint,
-) -> bytes:
-    return otlp.NumberDataPoint(attributes=point.attributes).SerializeToString()
+def _derived(key: Key, of: bytes) -> Key:
+    """Make the key of a series that a point or resource gives beside its own."""
+    digest = hashlib.blake2b(of, digest_size=16, key=struct.pack("<QQ", *key)).digest()
+    high, low = struct.unpack("<QQ", digest)
+    return max(high, 1), low
 
 
-@lru_cache(maxsize=16_384)
-def _described(name: str, kind: Kind, unit: str, description: str, source: Origin) -> Metric:
-    return Metric(
-        name=metric_name(name, unit, kind),
-        kind=kind,
-        unit=storable(unit),
-        labels=source.labels(),
-        help=storable(description),
-    )
+def _target_info(request: Request, parts: Sequence[Part], selections: Sequence[Points], seed: Key) -> Numbers | None:
+    """Build one sample of target_info for each resource with points, at the time of the latest one."""
+    metrics, scopes = request.layout.metrics, request.layout.scopes
+    latest = np.zeros(len(request.layout.resources), np.int64)
+    for part, points in zip(parts, selections, strict=True):
+        of = scopes[metrics[request.metric_of[points], wire.SCOPE], 2]
+        np.maximum.at(latest, of[part.points.usable], part.points.times[part.points.usable])
+    builder, numbers = NumbersBuilder(), []
+    for number in np.flatnonzero(latest).tolist():
+        try:
+            source = request.resource(number)
+        except DecodeError:  # its points are refused when their series are described
+            continue
+        if source.origin.target and source.origin.fits and resource.target_info(source.attributes):
+            begin, end = request.layout.resources[number].tolist()
+            builder.add(_derived(seed, request.body[begin:end]), int(latest[number]), double_bits(1.0))
+            numbers.append(number)
+    return builder.finish(InfoCatalog(request, numbers)) if numbers else None
 
 
-@lru_cache(maxsize=16_384)
-def _part(metric: Metric, suffix: str, quantile: str = "") -> Metric:
-    """Name one of the series that make up a summary."""
-    labels = (*metric.labels, ("quantile", quantile)) if quantile else metric.labels
-    return Metric(f"{metric.name}{suffix}", metric.kind, metric.unit, labels, metric.help)
+def _hosts(request: Request) -> frozenset[tuple[str, str]]:
+    """Name the hosts whose own metrics these are."""
+    found = set()
+    for begin, end, number in request.layout.scopes.tolist():
+        if _HOST_SCOPE in request.body[begin:end]:
+            try:
+                origin = request.resource(number).origin
+            except DecodeError:
+                continue
+            if origin.host and origin.fits:
+                found.add((origin.site, origin.host))
+    return frozenset(found)

@@ -1,56 +1,53 @@
-"""What decoding metrics yields: streams of points as parallel arrays, one entry per point."""
+"""What decoding metrics yields: points as parallel arrays, one entry per point, and a way to learn of their series."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["counter", "gauge", "histogram", "summary"]
+Kind = Literal["counter", "gauge", "histogram", "summary", "info", "stateset", "unknown"]
 
 NANOS_PER_MS = 1_000_000
 STALE = 0x7FF0000000000002  # Prometheus's stale marker: the bits of a NaN
+POSITIVE, NEGATIVE = 0, 1  # sides of a histogram
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
-    """What the points of one OTLP metric below one resource share; with a point's identity it names a series."""
+class Series:
+    """A row of the table series."""
 
-    name: str  # Prometheus name
+    fingerprint: bytes
+    metric: str
+    labels: str  # JSON
     kind: Kind
     unit: str
-    labels: tuple[tuple[str, str], ...]  # of the resource, and quantile for those of a summary
-    help: str = field(default="", compare=False)
+    help: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """The points ``begin`` to ``end`` (without) of the arrays beside it belong to one metric."""
+class Catalog(Protocol):
+    """Knows the series of the points beside it."""
 
-    metric: Metric
-    begin: int
-    end: int
+    def series(self, position: int) -> Series | str:
+        """Return the series of a point; a text says why it can't be stored and continues "3 data points …"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Points that are one number each.
+    """Points that are one number each."""
 
-    `identities` hold each point as the bytes of an OTLP NumberDataPoint of which all but the attributes was cleared
-    (of a cumulative counter the start stays as well): equal bytes mean an equal series, and the attributes can be read
-    back from them.
-    """
-
-    streams: tuple[Stream, ...]
-    identities: list[bytes]
-    times: NDArray[np.int64]  # Unix time, ns
-    starts: NDArray[np.int64]  # Unix time, ns; 0: unknown
-    values: NDArray[np.float64]
+    keys: NDArray[np.uint64]  # (points, 2): equal keys mean an equal series
+    catalog: Catalog
+    usable: NDArray[np.bool_]  # points that are not are counted as refused already
+    times: NDArray[np.int64]  # Unix time, ms
+    starts: NDArray[np.int64]  # Unix time, ms; 0: unknown
+    values: NDArray[np.float64]  # stale markers by their bits
+    starting: NDArray[np.bool_]  # whether a change of the start is told (of cumulative counters)
 
 
 @dataclass(frozen=True, slots=True)
 class HistogramPoint:
-    """A histogram with explicit bounds or of exponential buckets, in the terms of the table histogram_sample."""
+    """One histogram with explicit bounds or of exponential buckets, in the terms of the table histogram_sample."""
 
     count: float
     sum: float | None
@@ -68,22 +65,85 @@ class HistogramPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Histograms:
-    """Points that are one histogram each; identities as those of `Numbers`."""
+class Buckets:
+    """The values of histograms, one row per histogram; lists of all of them one after the other."""
 
-    streams: tuple[Stream, ...]
-    identities: list[bytes]
-    times: NDArray[np.int64]  # Unix time, ns
-    starts: NDArray[np.int64]  # Unix time, ns; 0: unknown
-    points: list[HistogramPoint]
+    scalars: NDArray[np.float64]  # (points, 4): count, sum, min, max
+    has: NDArray[np.uint8]  # which of sum (1), min (2) and max (4) are there
+    shapes: NDArray[np.int64]  # (points, 2): schema and reset hint
+    zeros: NDArray[np.float64]  # (points, 2): threshold and count of the zero bucket
+    bounds: NDArray[np.float64]  # custom bounds
+    bounds_at: NDArray[np.int64]  # (points + 1,): where each point's begin
+    spans: NDArray[np.int64]  # offset and length in turn; of each point first the positive, then the negative side's
+    spans_at: NDArray[np.int64]  # (2 * points + 1,): where each side's begin
+    counts: NDArray[np.float64]  # of the buckets, in the order of the spans
+    counts_at: NDArray[np.int64]  # (2 * points + 1,): where each side's begin
+
+    def point(self, position: int) -> HistogramPoint:
+        """Return one of them as an object."""
+        count, total, least, most = self.scalars[position].tolist()
+        has = int(self.has[position])
+        schema, hint = self.shapes[position].tolist()
+        threshold, zeros = self.zeros[position].tolist()
+        return HistogramPoint(
+            count=count,
+            sum=total if has & 1 else None,
+            min=least if has & 2 else None,
+            max=most if has & 4 else None,
+            schema=schema,
+            zero_threshold=threshold,
+            zero_count=zeros,
+            bounds=tuple(self.bounds[self.bounds_at[position] : self.bounds_at[position + 1]].tolist()),
+            positive_spans=self._side(self.spans, self.spans_at, position, POSITIVE),
+            positive_counts=self._side(self.counts, self.counts_at, position, POSITIVE),
+            negative_spans=self._side(self.spans, self.spans_at, position, NEGATIVE),
+            negative_counts=self._side(self.counts, self.counts_at, position, NEGATIVE),
+            reset_hint=hint,
+        )
+
+    @staticmethod
+    def _side(values: NDArray[np.generic], starts: NDArray[np.int64], position: int, side: int) -> tuple[int, ...]:
+        begin, end = starts[2 * position + side : 2 * position + side + 2].tolist()
+        return tuple(values[begin:end].tolist())
+
+
+@dataclass(frozen=True, slots=True)
+class Histograms:
+    """Points that are one histogram each."""
+
+    keys: NDArray[np.uint64]  # (points, 2): equal keys mean an equal series
+    catalog: Catalog
+    usable: NDArray[np.bool_]  # points that are not are counted as refused already
+    times: NDArray[np.int64]  # Unix time, ms
+    starts: NDArray[np.int64]  # Unix time, ms; 0: unknown
+    buckets: Buckets
+
+
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """One measurement that was recorded with a point."""
+
+    point: int  # position of the point
+    time: int  # Unix time, ms
+    value: float
+    trace_id: bytes | None
+    span_id: bytes | None
+    labels: str  # JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Points of one kind, and what came with them."""
+
+    points: Numbers | Histograms
+    delta: bool  # whether they are added to running totals
+    exemplars: tuple[Exemplar, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """All points of a request: those stored as they are, and those added to running totals."""
+    """All points of a request."""
 
-    numbers: Numbers
-    number_deltas: Numbers
-    histograms: Histograms
-    histogram_deltas: Histograms
-    hosts: frozenset[tuple[str, str]]  # (site, name) of hosts whose own metrics these are
+    parts: tuple[Part, ...]
+    info: Numbers | None = None  # target_info, of which one sample a minute is enough
+    hosts: frozenset[tuple[str, str]] = frozenset()  # (site, name) of hosts whose own metrics these are

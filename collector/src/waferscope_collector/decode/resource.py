@@ -1,14 +1,17 @@
 """What a resource says about all telemetry below it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
-from waferscope_collector.decode.attributes import label_text, plain_map
+from waferscope_collector.decode.attributes import Plain, label_text, plain_map
 from waferscope_collector.decode.limits import within_key
+from waferscope_collector.decode.names import label_name
 
 SITE = "wafer.site.id"
+PROMOTED = (SITE, "host.name", "service.version")  # attributes that become labels of every series, by default
+_IDENTITY = ("service.namespace", "service.name", "service.instance.id")  # which become job and instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +25,11 @@ class Origin:
     version: str
     host: str
 
-    def labels(self) -> tuple[tuple[str, str], ...]:
-        """Return the labels that every series of the resource gets: job, instance and the promoted attributes."""
+    @property
+    def target(self) -> tuple[tuple[str, str], ...]:
+        """The labels that name the source of a series: job and instance."""
         job = f"{self.namespace}/{self.service}" if self.namespace and self.service else self.service
-        pairs = (
-            ("host_name", self.host),
-            ("instance", self.instance),
-            ("job", job),
-            ("service_version", self.version),
-            ("wafer_site_id", self.site),
-        )
-        return tuple(pair for pair in pairs if pair[1])
+        return tuple(pair for pair in (("instance", self.instance), ("job", job)) if pair[1])
 
     @property
     def fits(self) -> bool:
@@ -63,3 +60,24 @@ def origin(attributes: Iterable[KeyValue], default_site: str) -> Origin:
         version=text("service.version"),
         host=text("host.name"),
     )
+
+
+def promoted(attributes: Mapping[str, Plain], names: Iterable[str], default_site: str) -> dict[str, str]:
+    """Return the labels that every series of a resource gets beside job and instance.
+
+    Args:
+        attributes: Of the resource.
+        names: Attributes that become labels.
+        default_site: The site of telemetry that names none.
+    """
+    known = {SITE: default_site, **{key: value for key, value in attributes.items() if value}}
+    texts = {label_name(name): label_text(known.get(name)) for name in names}
+    return {name: text for name, text in texts.items() if text}
+
+
+def target_info(attributes: Mapping[str, Plain]) -> list[tuple[str, str]]:
+    """Return the attributes that target_info tells of a source: all that do not identify it.
+
+    Source: OpenTelemetry specification, Prometheus and OpenMetrics compatibility, "Resource Attributes".
+    """
+    return [(key, label_text(value)) for key, value in attributes.items() if key not in _IDENTITY]

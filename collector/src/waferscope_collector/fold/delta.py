@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from waferscope_collector.copy import HistogramSamples, Samples
+from waferscope_collector.decode.builders import buckets
 from waferscope_collector.decode.points import HistogramPoint
 
 _RESET = 1  # hint that the counter began anew
@@ -240,7 +241,9 @@ def add_histograms(
         store(delta, total, 0)
         new[delta.series_id] = total
     started = np.array([starts[series_id] for series_id in ids], np.int64)
-    return new, HistogramSamples(np.array(ids, np.int64), np.array(times, np.int64), started, points)
+    return new, HistogramSamples(
+        np.array(ids, np.int64), np.array(times, np.int64), started, buckets(points), np.arange(len(ids))
+    )
 
 
 def _zero(delta: HistogramDelta, time: int) -> HistogramTotal:

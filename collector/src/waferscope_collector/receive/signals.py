@@ -2,10 +2,11 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
+from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs_service
@@ -14,11 +15,17 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_se
 
 from waferscope_collector.batch import Batch, Points, Signal
 from waferscope_collector.decode import json, logs, metrics, traces
-from waferscope_collector.decode.limits import FUTURE_NS, Rejects
+from waferscope_collector.decode.context import Context
+from waferscope_collector.decode.limits import Limits, Rejects
 from waferscope_collector.decode.points import Metrics
 from waferscope_collector.decode.records import Logs, Traces, instant
 from waferscope_collector.errors import MalformedError
 from waferscope_collector.identify import SeriesCache
+
+M = TypeVar("M", bound=Message)
+
+
+_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +37,28 @@ class Endpoint:
     method: str  # gRPC
     request: type[Message]
     response: type[Message]
-    decode: Callable[..., Metrics | Logs | Traces]
+    decode: Callable[[bytes, Context], Metrics | Logs | Traces]
     rejected: str  # the field of the response's partial success that counts
     noun: str
+
+
+def _parse(body: bytes, message: type[M]) -> M:
+    request = message()
+    try:
+        request.ParseFromString(body)
+    except DecodeError as error:
+        raise MalformedError(f"the body is no protobuf {message.DESCRIPTOR.name}") from error
+    return request
+
+
+def _logs(body: bytes, context: Context) -> Logs:
+    request = _parse(body, logs_service.ExportLogsServiceRequest)
+    return logs.decode(request, site=context.site, latest=context.latest, rejects=context.rejects)
+
+
+def _traces(body: bytes, context: Context) -> Traces:
+    request = _parse(body, trace_service.ExportTraceServiceRequest)
+    return traces.decode(request, site=context.site, latest=context.latest, rejects=context.rejects)
 
 
 ENDPOINTS: Mapping[Signal, Endpoint] = MappingProxyType(
@@ -53,7 +79,7 @@ ENDPOINTS: Mapping[Signal, Endpoint] = MappingProxyType(
             "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
             logs_service.ExportLogsServiceRequest,
             logs_service.ExportLogsServiceResponse,
-            logs.decode,
+            _logs,
             "rejected_log_records",
             "log records",
         ),
@@ -63,7 +89,7 @@ ENDPOINTS: Mapping[Signal, Endpoint] = MappingProxyType(
             "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
             trace_service.ExportTraceServiceRequest,
             trace_service.ExportTraceServiceResponse,
-            traces.decode,
+            _traces,
             "rejected_spans",
             "spans",
         ),
@@ -71,7 +97,16 @@ ENDPOINTS: Mapping[Signal, Endpoint] = MappingProxyType(
 )
 
 
-def decode(endpoint: Endpoint, body: bytes, *, as_json: bool, site: str, cache: SeriesCache) -> Batch:
+def decode(
+    endpoint: Endpoint,
+    body: bytes,
+    *,
+    as_json: bool,
+    site: str,
+    promoted: Sequence[str],
+    cache: SeriesCache,
+    limits: Limits = _LIMITS,
+) -> Batch:
     """Decode a body and look up its series; meant for a thread.
 
     Args:
@@ -79,7 +114,9 @@ def decode(endpoint: Endpoint, body: bytes, *, as_json: bool, site: str, cache: 
         body: The decompressed body.
         as_json: Whether it is OTLP/JSON, else protobuf.
         site: The site of telemetry that names none.
+        promoted: Attributes of resources that become labels of every series.
         cache: Where series are looked up.
+        limits: Beyond which points are refused.
 
     Returns:
         The batch to commit.
@@ -88,11 +125,13 @@ def decode(endpoint: Endpoint, body: bytes, *, as_json: bool, site: str, cache: 
         MalformedError: The body is no such request.
     """
     received = time.time_ns()
-    request = json.parse(body, endpoint.request) if as_json else _parse(body, endpoint.request)
     rejects = Rejects(endpoint.noun)
-    digest = hashlib.sha256(b"%s\0%s" % (endpoint.signal.encode(), body)).digest()
-    batch = partial(Batch, endpoint.signal, digest, instant(received), rejects)
-    decoded = endpoint.decode(request, site=site, latest=received + FUTURE_NS, rejects=rejects)
+    digest = hashlib.sha256(endpoint.signal.encode() + b"\0")
+    digest.update(body)
+    batch = partial(Batch, endpoint.signal, digest.digest(), instant(received), rejects)
+    if as_json:
+        body = json.parse(body, endpoint.request).SerializeToString()
+    decoded = endpoint.decode(body, Context(site, promoted, received + limits.future_ns, cache.seed, rejects, limits))
     match decoded:
         case Metrics():
             return batch(points=Points.of(decoded, cache, rejects))
@@ -109,12 +148,3 @@ def answer(endpoint: Endpoint, rejects: Rejects) -> Message:
         setattr(response.partial_success, endpoint.rejected, rejects.total)  # type: ignore[attr-defined]
         response.partial_success.error_message = rejects.message  # type: ignore[attr-defined]
     return response
-
-
-def _parse(body: bytes, message: type[Message]) -> Message:
-    request = message()
-    try:
-        request.ParseFromString(body)
-    except DecodeError as error:
-        raise MalformedError(f"the body is no protobuf {message.DESCRIPTOR.name}") from error
-    return request
