@@ -98,7 +98,7 @@ def test_a_group_stores_what_its_points_would_have_stored_one_by_one(points: Poi
 
 
 def _histogram(total: float) -> HistogramPoint:
-    return HistogramPoint(2.0, total, bounds=(1.0,), positive_counts=(1.0, 1.0))
+    return HistogramPoint(2.0, total, bounds=(1.0,), positive_spans=(0, 2), positive_counts=(1.0, 1.0))
 
 
 def test_a_backlog_of_a_histogram_leaves_a_sample_for_each_time() -> None:
@@ -108,7 +108,8 @@ def test_a_backlog_of_a_histogram_leaves_a_sample_for_each_time() -> None:
     assert samples.times.tolist() == [10, 20, 30, 50, 60]
     assert samples.buckets.scalars[:, 0].tolist() == [0, 4, 6, 6, 8]
     assert samples.buckets.scalars[:, 1].tolist() == [0, 2, 3, 3, 4]
-    assert totals[1] == HistogramTotal(60, 8.0, 4.0, (1.0,), (4.0, 4.0))
+    point = HistogramPoint(8.0, 4.0, bounds=(1.0,), positive_spans=(0, 2), positive_counts=(4.0, 4.0))
+    assert totals[1] == HistogramTotal(60, point)
 
 
 def test_a_histogram_whose_sum_would_overflow_begins_anew_by_a_zero() -> None:

@@ -72,6 +72,17 @@ async def test_one_request_that_no_partition_takes_does_not_hold_back_its_group(
     assert await values(conn) == [value for value in range(10, 20) if value != 13]
 
 
+async def test_a_request_that_needs_too_many_partitions_is_refused_and_does_not_hold_back_its_group(
+    writer: WriterUnderTest, conn: asyncpg.Connection
+) -> None:
+    days = [otlp.number(5, time=NOW - day * 86_400 * SECOND) for day in range(150)]
+    requests = [otlp.metrics(otlp.gauge("x", *points)) for points in (days[:2], days, days[60:120], days[:60])]
+    results = await asyncio.gather(*(writer.send("metrics", request) for request in requests), return_exceptions=True)
+    assert [i for i, result in enumerate(results) if isinstance(result, Exception)] == [1]
+    assert "send them in smaller requests" in str(results[1])
+    assert len(await values(conn)) == 122
+
+
 @pytest.mark.parametrize("loss", ["table wafer.sample", "schema wafer"])
 async def test_what_a_lost_table_can_not_take_shall_be_sent_again(
     writer: WriterUnderTest, conn: asyncpg.Connection, loss: str
@@ -147,27 +158,29 @@ async def test_times_of_years_ago_are_stored(writer: WriterUnderTest, conn: asyn
     assert await values(conn) == [1, 2]
 
 
-async def until_a_commit_waits(conn: asyncpg.Connection) -> None:
+async def until_commits_wait(conn: asyncpg.Connection, count: int) -> None:
     async with asyncio.timeout(20):
-        while not await conn.fetchval("select exists (select from pg_locks where not granted)"):
+        while await conn.fetchval("select count(*) from pg_locks where not granted") < count:
             pass
 
 
 async def test_a_request_whose_client_gave_up_leaves_the_queue(
     writer: WriterUnderTest, conn: asyncpg.Connection
 ) -> None:
-    batches = [writer.decoded("metrics", otlp.metrics(otlp.gauge("x", otlp.number(float(i))))) for i in range(4)]
+    batches = [writer.decoded("metrics", otlp.metrics(otlp.gauge("x", otlp.number(float(i))))) for i in range(5)]
     async with conn.transaction():
         await conn.execute("lock table wafer.ingest_batch in exclusive mode")
-        running_group = asyncio.create_task(writer.committer.commit(batches[0]))
-        await until_a_commit_waits(conn)
-        waiting = [asyncio.create_task(writer.committer.commit(batch)) for batch in batches[1:]]
+        running_groups = []
+        for batch in batches[:2]:  # as many groups as are committed at once
+            running_groups.append(asyncio.create_task(writer.committer.commit(batch)))
+            await until_commits_wait(conn, len(running_groups))
+        waiting = [asyncio.create_task(writer.committer.commit(batch)) for batch in batches[2:]]
         await asyncio.sleep(0)  # now they are queued
         for task in waiting[:2]:
             task.cancel()
         await asyncio.wait(waiting[:2])
-    await asyncio.gather(running_group, waiting[2])
-    assert await values(conn) == [0, 3]
+    await asyncio.gather(*running_groups, waiting[2])
+    assert await values(conn) == [0, 1, 4]
 
 
 async def test_a_request_whose_client_gave_up_counts_until_its_group_ends(
@@ -180,7 +193,7 @@ async def test_a_request_whose_client_gave_up_counts_until_its_group_ends(
     async with conn.transaction():
         await conn.execute("lock table wafer.ingest_batch in exclusive mode")
         sending = asyncio.create_task(writer.send("metrics", request))
-        await until_a_commit_waits(conn)
+        await until_commits_wait(conn, 1)
         sending.cancel()
         await asyncio.wait([sending], timeout=0.1)
         assert seen("queue_bytes") == request.ByteSize()

@@ -113,6 +113,30 @@ async def test_explicit_histogram(writer: WriterUnderTest, conn: asyncpg.Connect
     assert (second["custom_bounds"], second["positive_counts"]) == ([], [7])
 
 
+async def test_exponential_deltas_add_up(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:
+    def sent(at: int, scale: int, offset: int, *counts: int) -> metrics_pb2.Metric:
+        point = metrics_pb2.ExponentialHistogramDataPoint(
+            time_unix_nano=NOW + at * SECOND,
+            start_time_unix_nano=NOW + (at - 1) * SECOND,
+            scale=scale,
+            count=sum(counts),
+            sum=float(at),
+            positive=metrics_pb2.ExponentialHistogramDataPoint.Buckets(offset=offset, bucket_counts=counts),
+        )
+        data = metrics_pb2.ExponentialHistogram(data_points=[point], aggregation_temporality=DELTA)
+        return metrics_pb2.Metric(name="x", exponential_histogram=data)
+
+    for metric in (sent(1, 1, 0, 1, 2), sent(2, 1, 1, 5), sent(3, 0, 1, 7)):  # the last one is coarser
+        await writer.send("metrics", otlp.metrics(metric))
+    rows = await histogram_rows(conn, "x")
+    assert [(row["at"], row["count"], row["sum"], row["schema"]) for row in rows] == [
+        *((0, 0, 0.0, 1), (1, 3, 1.0, 1), (2, 8, 3.0, 1), (3, 15, 6.0, 0)),
+    ]
+    assert [(row["positive_spans"], row["positive_counts"]) for row in rows[1:]] == [
+        *(([1, 2], [1, 2]), ([1, 2], [1, 7]), ([1, 2], [8, 7])),
+    ]
+
+
 async def test_exponential_histogram(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:
     buckets = metrics_pb2.ExponentialHistogramDataPoint.Buckets
     point = metrics_pb2.ExponentialHistogramDataPoint(

@@ -15,7 +15,8 @@ from waferscope_schemas.feed import Feed, current_snapshot
 FEED = Feed("series", ("metric", "help"))
 FED_TABLES = (
     *("series", "ingest_hour", "job_run", "step_run", "job_event"),
-    *("equipment_state", "carrier_event", "deployment"),
+    *("equipment_state", "carrier_event", "deployment", "deletion"),
+    *("rollup_5m", "rollup_1h", "rollup_5m_histogram", "rollup_1h_histogram"),
 )
 
 INSERT = "insert into wafer.series (fingerprint, metric, labels, kind, help) values ($1, $2, '{}', 'gauge', '0')"

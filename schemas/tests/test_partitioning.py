@@ -11,7 +11,10 @@ from waferscope_schemas.errors import MissingTableError
 from waferscope_schemas.migration import all_migrations
 from waferscope_schemas.partitioning import ensure, translate
 
-TABLES = ("sample", "histogram_sample", "exemplar", "job_event", "span", "log_record")
+TABLES = (
+    *("sample", "histogram_sample", "exemplar", "job_event", "span", "log_record"),
+    *("rollup_5m", "rollup_5m_histogram"),
+)
 NOON = datetime(2026, 1, 14, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 

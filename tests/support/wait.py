@@ -1,7 +1,8 @@
 """Waiting for a condition by polling it, never by sleeping and hoping."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -27,4 +28,14 @@ def wait_until(condition: Callable[[], T], what: str, *, within_s: float = 30.0)
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within_s:g} s: {what} (last: {result!r})")
         time.sleep(POLL_S)
+    return result
+
+
+async def eventually(condition: Callable[[], Awaitable[T]], what: str, *, within_s: float = 30.0) -> T:
+    """As `wait_until`, for a condition that is awaited."""
+    deadline = time.monotonic() + within_s
+    while not (result := await condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within_s:g} s: {what} (last: {result!r})")
+        await asyncio.sleep(POLL_S)
     return result

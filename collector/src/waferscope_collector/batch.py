@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from waferscope_collector.decode.limits import Rejects
-from waferscope_collector.decode.points import Exemplar, Histograms, Metrics, Numbers, Series
+from waferscope_collector.decode.points import Exemplar, Family, Histograms, Metrics, Numbers, Series
 from waferscope_collector.decode.records import Logs, Traces
 from waferscope_collector.identify import UNKNOWN, UNUSABLE, Ids, SeriesCache, SeriesTable, distinct
 
 _NO_LOGS, _NO_TRACES = Logs((), (), ()), Traces((), ())
 _INFO_PERIOD = 60_000  # ms from one sample of target_info to the next
 
-Signal = Literal["metrics", "logs", "traces"]
+Signal = Literal["metrics", "logs", "traces", "write"]
 
 P = TypeVar("P", Numbers, Histograms)
 
@@ -69,7 +69,9 @@ class Points:
     number_deltas: tuple[Identified[Numbers], ...]
     histograms: tuple[Identified[Histograms], ...]
     histogram_deltas: tuple[Identified[Histograms], ...]
+    carriers: tuple[Identified[Numbers], ...]  # no points, but the series of exemplars
     info: tuple[Identified[Numbers], ...]
+    families: tuple[Family, ...]
     hosts: frozenset[tuple[str, str]]
 
     @classmethod
@@ -80,7 +82,7 @@ class Points:
             return tuple(
                 Identified(part.points, part.exemplars, cache, rejects)
                 for part in metrics.parts
-                if isinstance(part.points, kind) and part.delta == delta
+                if isinstance(part.points, kind) and part.delta == delta and not part.carrier
             )
 
         due = None if metrics.info is None else _due(metrics.info, cache)
@@ -89,6 +91,12 @@ class Points:
             number_deltas=chosen(Numbers, delta=True),
             histograms=chosen(Histograms, delta=False),
             histogram_deltas=chosen(Histograms, delta=True),
+            carriers=tuple(
+                Identified(part.points, part.exemplars, cache, rejects)
+                for part in metrics.parts
+                if isinstance(part.points, Numbers) and part.carrier
+            ),
+            families=metrics.families,
             info=() if due is None else (Identified(due, (), cache, Rejects(rejects.noun)),),
             hosts=metrics.hosts,
         )
@@ -96,7 +104,17 @@ class Points:
     @property
     def kinds(self) -> tuple[Identified[Numbers] | Identified[Histograms], ...]:
         """What the client sent, by kind."""
-        return (*self.numbers, *self.number_deltas, *self.histograms, *self.histogram_deltas)
+        return (*self.numbers, *self.number_deltas, *self.histograms, *self.histogram_deltas, *self.carriers)
+
+    @property
+    def stored(self) -> tuple[int, int, int]:
+        """How many samples, histograms and exemplars have a series."""
+        exemplars = sum(
+            int(np.count_nonzero(part.ids[[exemplar.point for exemplar in part.exemplars]] > 0))
+            for part in self.kinds
+            if part.exemplars
+        )
+        return sum(len(part.kept) for part in self.numbers), sum(len(part.kept) for part in self.histograms), exemplars
 
     @property
     def all(self) -> tuple[Identified[Numbers] | Identified[Histograms], ...]:
@@ -129,3 +147,8 @@ class Batch:
         """How many points, records or spans of the client can be stored."""
         points = 0 if self.points is None else sum(kind.size for kind in self.points.kinds)
         return points + self.logs.size + len(self.traces.spans)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to store at all."""
+        return not (self.size or (self.points and self.points.families))

@@ -62,7 +62,7 @@ async def serve(settings: WriterSettings, seat: Seat = Seat(), ready: Callable[[
         )
         readiness = Readiness(settings.database_url.get_secret_value(), meters)
         app = application(intake, meters, readiness, settings.http_limit)
-        work = [committer.run(), maintenance.run(pool, settings.ledger_days)]
+        work = [committer.run(), maintenance.run(settings)]
         if settings.sample_interval:
             desk = Desk(pool, cache, settings)
             work += [desk.run(), sample_site(desk, settings)]
@@ -136,7 +136,7 @@ async def _opened(settings: WriterSettings) -> asyncpg.Pool:
     try:
         async with pool.acquire() as conn:
             await require_schema(conn)
-        await maintenance.once(pool, settings.ledger_days)
+        await maintenance.prepare(pool)
     except BaseException:
         pool.terminate()
         raise

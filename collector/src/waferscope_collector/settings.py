@@ -1,8 +1,11 @@
 """The writer's settings, each from an environment variable."""
 
-from typing import Annotated, Literal
+from datetime import timedelta
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import ValidationInfo
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from waferscope_collector.decode.limits import Limits
@@ -10,6 +13,14 @@ from waferscope_collector.decode.resource import PROMOTED
 from waferscope_schemas.settings import Site
 
 MEBIBYTE = 1024 * 1024
+
+
+def _kept(what: str, usual: str) -> Any:
+    return Field(
+        None,
+        gt=timedelta(0),
+        description=f"How long {what} are kept (ISO 8601, or D days, HH:MM:SS), usually {usual}; none: for ever",
+    )
 
 
 class WriterSettings(Site):
@@ -74,6 +85,38 @@ class WriterSettings(Site):
     ledger_days: int = Field(
         14, ge=1, description="Days that the ledger remembers requests: longer than the longest outage that is spooled"
     )
+    rollup_delay: float = Field(
+        300.0, gt=0, description="Seconds from one computation of the rollups of what was touched to the next"
+    )
+    columnstore_grace: timedelta = Field(
+        timedelta(minutes=15),
+        ge=timedelta(0),
+        description="How long after its end a chunk waits for late rows before it goes into the columnstore",
+    )
+    retention_sample: timedelta | None = _kept("samples", "PT72H")
+    retention_histogram_sample: timedelta | None = _kept("samples of histograms", "PT72H")
+    retention_exemplar: timedelta | None = _kept("exemplars", "PT72H")
+    retention_log_record: timedelta | None = _kept("log records", "P30D")
+    retention_span: timedelta | None = _kept("spans", "P30D")
+    retention_job_event: timedelta | None = _kept("events of jobs", "P30D")
+    retention_rollup_5m: timedelta | None = _kept("rollups of 5 minutes; not shorter than samples", "P90D")
+    retention_rollup_1h: timedelta | None = _kept("rollups of an hour", "P3650D")
+    retention_job_run: timedelta | None = _kept("runs of jobs", "P3650D")
+    retention_step_run: timedelta | None = _kept("steps", "P3650D")
+    retention_equipment_state: timedelta | None = _kept("equipment states", "P3650D")
+
+    @field_validator("retention_rollup_5m")
+    @classmethod
+    def _outlives_samples(cls, period: timedelta | None, info: ValidationInfo) -> timedelta | None:
+        """Refuse rollups that go before their samples: hours of late samples could not be summed up any more."""
+        if period is not None:
+            for name in ("retention_sample", "retention_histogram_sample"):
+                samples = info.data.get(name)
+                if samples is None or samples > period:
+                    raise PydanticCustomError(
+                        "period", "must not be shorter than those of samples and histogram samples, which must be set"
+                    )
+        return period
 
     @field_validator("promoted", mode="before")
     @classmethod

@@ -31,6 +31,10 @@ class MissingTableError(SchemasError):
     """A table of the schema is not there: dropped, or not migrated yet."""
 
 
+class TooManyPartitionsError(SchemasError):
+    """Rows need more new partitions at once than is sane; the message tells how many, and what to do."""
+
+
 class MigrationError(SchemasError):
     """A migration failed and was rolled back."""
 

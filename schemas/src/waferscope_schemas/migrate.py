@@ -74,6 +74,7 @@ async def migrate(url: str, *, reader_password: str | None = None, sample_chunk:
         timescale = await partitioning.provide(conn, fresh=not found.applied)
         for migration in found.pending:
             await _apply(conn, migration, timescale=timescale, sample_chunk=sample_chunk)
+        await partitioning.enable_columnstore(conn)
         told = await reader.provide(conn, reader_password)
         return Outcome(await conn.fetchval(_SQL["storage"]), len(all_migrations()), found.pending, told)
     except asyncpg.PostgresError as error:  # a privilege is missing, or the connection broke

@@ -14,6 +14,7 @@ from waferscope_collector.batch import Batch
 from waferscope_collector.commit import series, transaction
 from waferscope_collector.commit.faults import Fault, classify
 from waferscope_collector.errors import RequestError, UnavailableError, UnstorableError
+from waferscope_collector.families import Families
 from waferscope_collector.identify import SeriesCache
 from waferscope_collector.meters import Meters
 
@@ -45,6 +46,7 @@ class Committer:
         self._cache = cache
         self._meters = meters
         self._host_interval = host_interval
+        self._families = Families()
         self._queue: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
 
@@ -143,7 +145,7 @@ class Committer:
 
     async def _try(self, batches: Sequence[Batch], *, recheck: bool) -> None:
         async with asyncio.timeout(_COMMIT_TIMEOUT), self._pool.acquire(timeout=_ACQUIRE_TIMEOUT) as conn:
-            self._meters.series_created.inc(await series.provide(conn, batches, self._cache))
+            self._meters.series_created.inc(await series.provide(conn, batches, self._cache, self._families))
             await transaction.ensure_partitions(conn, batches, recheck=recheck)
             began = time.perf_counter()
             stored = await transaction.store(conn, batches, self._host_interval)

@@ -4,7 +4,7 @@ import enum
 
 import asyncpg
 
-from waferscope_schemas.errors import SchemasError
+from waferscope_schemas.errors import SchemasError, TooManyPartitionsError
 
 
 class Fault(enum.Enum):
@@ -37,4 +37,6 @@ def classify(error: BaseException) -> Fault:
         if state == _NO_PARTITION and "partition" in str(error):
             return Fault.NO_PARTITION
         return Fault.DATA if state[:2] in _DATA_CLASSES else Fault.AWAY
+    if isinstance(error, TooManyPartitionsError):
+        return Fault.DATA
     return Fault.AWAY if isinstance(error, PASSING) else Fault.DATA

@@ -1,5 +1,6 @@
 """The points of a group: copied as they are, or added to running totals."""
 
+import math
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -95,10 +96,10 @@ async def _add_numbers(
 async def _add_histograms(
     conn: PoolConnectionProxy, entries: Sequence[tuple[int, Points]]
 ) -> list[tuple[HistogramSamples, Batches]]:
-    """Add deltas of histograms to their totals; a stale marker, which has no buckets, adds nothing."""
+    """Add deltas of histograms to their totals; a stale marker, whose sum is no number, adds nothing."""
     counted = [(delta, position) for delta in _deltas(entries) for position in delta.kept.tolist()]
     points = [delta.points.buckets.point(position) for delta, position in counted]
-    adding = [number for number, point in enumerate(points) if point.positive_counts]
+    adding = [number for number, point in enumerate(points) if math.isfinite(point.sum or 0.0)]
     if not adding:
         return []
 

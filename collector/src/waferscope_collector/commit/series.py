@@ -9,25 +9,35 @@ from asyncpg.pool import PoolConnectionProxy
 from waferscope_collector import identify
 from waferscope_collector.batch import Batch, Identified
 from waferscope_collector.decode.points import Histograms, Numbers, Series
+from waferscope_collector.families import Families, tell
 from waferscope_collector.identify import Ids, Keys, SeriesCache, SeriesTable
 
 Kinds = Sequence[Identified[Numbers] | Identified[Histograms]]
 
 
-async def provide(conn: PoolConnectionProxy, batches: Sequence[Batch], cache: SeriesCache) -> int:
+async def provide(conn: PoolConnectionProxy, batches: Sequence[Batch], cache: SeriesCache, families: Families) -> int:
     """Give every point the id of its series, creating those that are missing; store the starts that changed.
 
     Args:
         conn: A connection outside of a transaction.
         batches: The group.
         cache: Knows series already, and learns of those that are created.
+        families: What is known of metrics beside their series.
 
     Returns:
         How many series were created.
     """
+    told = [family for batch in batches if batch.points for family in batch.points.families]
+    new = families.learn(told)
     kinds = [kind for batch in batches if batch.points for kind in batch.points.all]
     absent = [(kind, positions) for kind in kinds if len(positions := kind.missing())]
-    created = await _create(conn, absent, cache) if absent else 0
+    try:
+        created = await _create(conn, absent, cache, families) if absent else 0
+        if new:
+            await tell(conn, new)
+    except BaseException:
+        families.forget(new)
+        raise
     await _tell_starts(conn, batches, cache)
     return created
 
@@ -36,11 +46,13 @@ async def _create(
     conn: PoolConnectionProxy,
     absent: Sequence[tuple[Identified[Numbers] | Identified[Histograms], np.ndarray]],
     cache: SeriesCache,
+    families: Families,
 ) -> int:
     described = await asyncio.to_thread(
         lambda: [series for kind, positions in absent for series in kind.describe(positions)]
     )
-    created = await identify.create(conn, [series for series in described if isinstance(series, Series)])
+    known = [families.complete(series) for series in described if isinstance(series, Series)]
+    created = await identify.create(conn, known)
     keys: Keys = np.concatenate([kind.points.keys[positions] for kind, positions in absent])
     ids: Ids = np.array(
         [

@@ -1,6 +1,7 @@
 """Running totals of delta streams: read and held in the order of series, added to, written back."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from asyncpg import Record
@@ -8,6 +9,7 @@ from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
 from waferscope_collector.copy import HistogramSamples, Samples
+from waferscope_collector.decode.points import HistogramPoint
 from waferscope_collector.decode.records import instant
 from waferscope_collector.fold.delta import (
     HistogramDelta,
@@ -60,10 +62,7 @@ async def add_to_histograms(conn: PoolConnectionProxy, deltas: list[HistogramDel
     totals, samples = add_histograms(deltas, known, {row["series_id"]: _ms(row["start"]) for row in rows})
     await conn.executemany(
         _SQL["update_histogram_total"],
-        [
-            (key, instant(total.time * 1_000_000), total.count, total.sum, total.bounds, total.counts)
-            for key, total in totals.items()
-        ],
+        [_row(key, total.time, total.point) for key, total in totals.items() if total.point is not None],
     )
     return samples
 
@@ -78,7 +77,29 @@ async def _begin(conn: PoolConnectionProxy, ids: list[int], starts: list[int]) -
 
 
 def _total(row: Record) -> HistogramTotal:
-    return HistogramTotal(_ms(row["ts"]), row["count"], row["sum"], tuple(row["bounds"]), tuple(row["counts"]))
+    if not row["begun"]:
+        return HistogramTotal(_ms(row["ts"]))
+    point = HistogramPoint(
+        count=row["count"],
+        sum=row["sum"],
+        schema=row["schema"],
+        zero_threshold=row["zero_threshold"],
+        zero_count=row["zero_count"],
+        bounds=tuple(row["bounds"]),
+        positive_spans=tuple(row["spans"]),
+        positive_counts=tuple(row["counts"]),
+        negative_spans=tuple(row["negative_spans"]),
+        negative_counts=tuple(row["negative_counts"]),
+    )
+    return HistogramTotal(_ms(row["ts"]), point)
+
+
+def _row(series_id: int, time: int, point: HistogramPoint) -> tuple[Any, ...]:
+    return (
+        *(series_id, instant(time * 1_000_000), point.count, point.sum, point.schema),
+        *(point.zero_threshold, point.zero_count, point.bounds, point.positive_spans, point.positive_counts),
+        *(point.negative_spans, point.negative_counts),
+    )
 
 
 def _ms(time: datetime) -> int:

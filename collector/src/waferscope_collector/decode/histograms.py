@@ -12,13 +12,13 @@ from waferscope_collector.decode.points import STALE, HistogramPoint
 
 _STALE_FLAG = otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 _LOWEST_SCHEMA, _HIGHEST_SCHEMA = -4, 8
-_MOST_BUCKETS = 10_000
+MOST_BUCKETS = 10_000
 
 TOO_COARSE = f"of exponential histograms with a scale under {_LOWEST_SCHEMA}"
-TOO_MANY = f"of histograms with more than {_MOST_BUCKETS} buckets"
+TOO_MANY = f"of histograms with more than {MOST_BUCKETS} buckets"
 
-_STALE_SUM: float = struct.unpack("<d", struct.pack("<Q", STALE))[0]
-_STALE_EXPONENTIAL = HistogramPoint(0, _STALE_SUM, schema=0)
+STALE_SUM: float = struct.unpack("<d", struct.pack("<Q", STALE))[0]
+_STALE_EXPONENTIAL = HistogramPoint(0, STALE_SUM, schema=0)
 
 
 def exponential(point: otlp.ExponentialHistogramDataPoint) -> HistogramPoint | str:
@@ -27,7 +27,7 @@ def exponential(point: otlp.ExponentialHistogramDataPoint) -> HistogramPoint | s
         return _STALE_EXPONENTIAL
     if point.scale < _LOWEST_SCHEMA:
         return TOO_COARSE
-    if len(point.positive.bucket_counts) + len(point.negative.bucket_counts) > _MOST_BUCKETS:
+    if len(point.positive.bucket_counts) + len(point.negative.bucket_counts) > MOST_BUCKETS:
         return TOO_MANY
     merge = max(0, point.scale - _HIGHEST_SCHEMA)
     positive_spans, positive_counts = _buckets(point.positive, merge)

@@ -30,7 +30,6 @@ _STALE_FLAG = otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 _LATEST_START = np.uint64(2**63 - 1)
 _EXPONENTIAL_ATTRIBUTE, _SUMMARY_ATTRIBUTE = 1, 7  # fields
 _EXPLICIT = -53  # the schema of explicit bounds
-_MOST_BUCKETS = 10_000
 
 _NO_TEMPORALITY = "without aggregation temporality"
 _NO_KIND = "of an unknown kind of metric"
@@ -80,7 +79,7 @@ def _decode(body: bytes, context: Context) -> Metrics:
     parts = [*decoder.parts()]
     info = _target_info(request, parts, decoder.selections, context.seed)
     context.rejects.take(decoder.rejects)  # only now: an odd request is decoded again
-    return Metrics(tuple(parts), info, _hosts(request))
+    return Metrics(tuple(parts), info, hosts=_hosts(request))
 
 
 class _Decoder:
@@ -186,7 +185,7 @@ class _Decoder:
         found = histogram_points(self._data, request.layout.points[points], metrics, request.layout.keys)
         usable = self._usable(found.times)
         self._refuse(usable, _MALFORMED, found.states == UNFIT)
-        self._refuse(usable, histograms.TOO_MANY, np.diff(found.counts_at) > _MOST_BUCKETS)
+        self._refuse(usable, histograms.TOO_MANY, np.diff(found.counts_at) > histograms.MOST_BUCKETS)
         return Histograms(
             keys=found.keys,
             catalog=PointCatalog(request, points, otlp.HistogramDataPoint),

@@ -138,6 +138,17 @@ class Part:
     points: Numbers | Histograms
     delta: bool  # whether they are added to running totals
     exemplars: tuple[Exemplar, ...] = ()
+    carrier: bool = False  # whether the points themselves are none, but name the series of exemplars
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What a producer says of a metric beside its series."""
+
+    name: str
+    kind: Kind
+    unit: str
+    help: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,4 +157,5 @@ class Metrics:
 
     parts: tuple[Part, ...]
     info: Numbers | None = None  # target_info, of which one sample a minute is enough
+    families: tuple[Family, ...] = ()
     hosts: frozenset[tuple[str, str]] = frozenset()  # (site, name) of hosts whose own metrics these are

@@ -10,10 +10,8 @@ A total that would leave the range of a double begins anew from zero, which read
 
 import math
 import sys
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +19,9 @@ from numpy.typing import NDArray
 from waferscope_collector.copy import HistogramSamples, Samples
 from waferscope_collector.decode.builders import buckets
 from waferscope_collector.decode.points import HistogramPoint
+from waferscope_collector.fold import histogram
 
-_RESET = 1  # hint that the counter began anew
+_EXPLICIT = -53  # schema
 _LARGEST = sys.float_info.max
 
 
@@ -48,15 +47,12 @@ class NumberTotals:
 
 @dataclass(frozen=True, slots=True)
 class HistogramDelta:
-    """What a group adds to one histogram with one set of bounds at one time."""
+    """What a group adds to one histogram at one time."""
 
     series_id: int
     start: int  # first start, Unix time, ms
     time: int  # Unix time, ms
-    count: float
-    sum: float
-    bounds: tuple[float, ...]
-    counts: tuple[float, ...]
+    point: HistogramPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +60,7 @@ class HistogramTotal:
     """The running total of one histogram."""
 
     time: int  # of the last sample, Unix time, ms; 1 ms before the start where there is none yet
-    count: float = 0.0
-    sum: float = 0.0
-    bounds: tuple[float, ...] = ()
-    counts: tuple[float, ...] = ()  # empty: nothing was added yet
+    point: HistogramPoint | None = None  # None: nothing was added yet
 
 
 def first_zero(times: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -164,33 +157,30 @@ def _accumulate(sums: NDArray[np.float64], values: NDArray[np.float64]) -> None:
 def gather_histograms(
     series_ids: NDArray[np.int64], times: NDArray[np.int64], starts: NDArray[np.int64], points: list[HistogramPoint]
 ) -> list[HistogramDelta]:
-    """Add up the points of each series, time and set of bounds.
+    """Add up the points of each series and time, as far as they can be added.
 
     Args:
         series_ids: Of each point.
         times: Unix time, ms.
         starts: Unix time, ms; 0 stands for 1 ms before the point.
-        points: Histograms with explicit bounds and a finite sum or none.
+        points: Histograms with a finite sum or none.
 
     Returns:
-        Sorted by series, time and bounds.
+        Sorted by series and time.
     """
-    grouped: dict[tuple[int, int, tuple[float, ...]], list[tuple[int, HistogramPoint]]] = defaultdict(list)
     zeros = first_zero(times, starts).tolist()
-    for series_id, time, zero, point in zip(series_ids.tolist(), times.tolist(), zeros, points, strict=True):
-        grouped[series_id, time, point.bounds].append((zero, point))
-    return [
-        HistogramDelta(
-            series_id=series_id,
-            start=min(start for start, _ in group),
-            time=time,
-            count=sum(point.count for _, point in group),
-            sum=max(-_LARGEST, min(_LARGEST, sum(point.sum or 0.0 for _, point in group))),
-            bounds=bounds,
-            counts=_add(point.positive_counts for _, point in group),
-        )
-        for (series_id, time, bounds), group in sorted(grouped.items(), key=itemgetter(0))
-    ]
+    given = sorted(
+        zip(series_ids.tolist(), times.tolist(), points, zeros, strict=True),
+        key=lambda row: (row[0], row[1], row[2].schema == _EXPLICIT, row[2].bounds),
+    )
+    deltas: list[HistogramDelta] = []
+    for series_id, time, point, zero in given:
+        last = deltas[-1] if deltas else None
+        if last and (last.series_id, last.time) == (series_id, time) and histogram.addable(last.point, point):
+            deltas[-1] = HistogramDelta(series_id, min(last.start, zero), time, histogram.add(last.point, point))
+        else:
+            deltas.append(HistogramDelta(series_id, zero, time, point))
+    return deltas
 
 
 def add_histograms(
@@ -198,9 +188,8 @@ def add_histograms(
 ) -> tuple[dict[int, HistogramTotal], HistogramSamples]:
     """Add a group's steps to the totals.
 
-    As `add_numbers`. Where the bounds change, counts of old and new buckets can't be added: the total begins anew, by a
-    zero of the new bounds, which readers see as the reset of a counter, so no increase is lost. So does a total whose
-    sum would leave the range of a double.
+    As `add_numbers`. What can't be added to the total, because explicit bounds changed or the sum would leave the range
+    of a double, lets it begin anew by a zero, which readers see as the reset of a counter, so no increase is lost.
 
     Args:
         deltas: The steps, in order.
@@ -211,55 +200,30 @@ def add_histograms(
         The new totals by series, and the samples to store.
     """
     new = dict(totals)
-    ids: list[int] = []
-    times: list[int] = []
-    points: list[HistogramPoint] = []
-
-    def store(delta: HistogramDelta, total: HistogramTotal, hint: int) -> None:
-        ids.append(delta.series_id)
-        times.append(total.time)
-        points.append(_point(total, hint))
-
+    stored: list[tuple[int, int, HistogramPoint]] = []
     for delta in deltas:
-        total = new[delta.series_id]
-        if not total.counts:
-            total = _zero(delta, total.time + 1)
-            store(delta, total, 0)
-        elif total.bounds != delta.bounds or not math.isfinite(total.sum + delta.sum):
-            total = _zero(delta, max(total.time + 1, delta.start))
-            store(delta, total, _RESET)
-        if delta.start > total.time:
-            total = replace(total, time=delta.start)
-            store(delta, total, 0)
-        total = HistogramTotal(
-            time=max(total.time + 1, delta.time),
-            count=total.count + delta.count,
-            sum=total.sum + delta.sum,
-            bounds=delta.bounds,
-            counts=_add((total.counts, delta.counts)),
-        )
-        store(delta, total, 0)
-        new[delta.series_id] = total
-    started = np.array([starts[series_id] for series_id in ids], np.int64)
-    return new, HistogramSamples(
-        np.array(ids, np.int64), np.array(times, np.int64), started, buckets(points), np.arange(len(ids))
+        time, point = new[delta.series_id].time, new[delta.series_id].point
+        if point is None:
+            time, point = time + 1, histogram.zero(delta.point, reset=False)
+            stored.append((delta.series_id, time, point))
+        elif not histogram.addable(point, delta.point):
+            time, point = max(time + 1, delta.start), histogram.zero(delta.point, reset=True)
+            stored.append((delta.series_id, time, point))
+        if delta.start > time:
+            time, point = delta.start, replace(point, reset_hint=0)
+            stored.append((delta.series_id, time, point))
+        time, point = max(time + 1, delta.time), histogram.add(point, delta.point)
+        stored.append((delta.series_id, time, point))
+        new[delta.series_id] = HistogramTotal(time, point)
+    return new, _samples(stored, starts)
+
+
+def _samples(stored: list[tuple[int, int, HistogramPoint]], starts: Mapping[int, int]) -> HistogramSamples:
+    ids, times, points = ([*column] for column in zip(*stored, strict=True)) if stored else ([], [], [])
+    return HistogramSamples(
+        np.array(ids, np.int64),
+        np.array(times, np.int64),
+        np.array([starts[series_id] for series_id in ids], np.int64),
+        buckets(points),
+        np.arange(len(ids)),
     )
-
-
-def _zero(delta: HistogramDelta, time: int) -> HistogramTotal:
-    return HistogramTotal(time, bounds=delta.bounds, counts=(0.0,) * len(delta.counts))
-
-
-def _point(total: HistogramTotal, hint: int) -> HistogramPoint:
-    return HistogramPoint(
-        count=total.count,
-        sum=total.sum,
-        bounds=total.bounds,
-        positive_spans=(0, len(total.counts)),
-        positive_counts=total.counts,
-        reset_hint=hint,
-    )
-
-
-def _add(counts: Iterable[tuple[float, ...]]) -> tuple[float, ...]:
-    return tuple(map(sum, zip(*counts, strict=True)))

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from waferscope_collector.errors import RequestError, UnavailableError, UnsupportedError
 from waferscope_collector.meters import Meters
-from waferscope_collector.receive import ports
+from waferscope_collector.receive import ports, remote_write
 from waferscope_collector.receive.body import CODINGS, decompress, too_large
 from waferscope_collector.receive.intake import Intake
 from waferscope_collector.receive.signals import ENDPOINTS, Endpoint
@@ -41,9 +41,12 @@ def application(intake: Intake, meters: Meters, readiness: Readiness, limit: int
         readiness: Asked on /v1/readyz.
         limit: Bytes of a body at most, before and after decompression.
     """
+    read = _reader(intake)
     routes = [
-        Route(endpoint.path, _export(endpoint, intake, limit), methods=["POST"]) for endpoint in ENDPOINTS.values()
+        Route(endpoint.path, _export(endpoint, intake, read, limit), methods=["POST"])
+        for endpoint in ENDPOINTS.values()
     ]
+    routes.append(remote_write.route(intake, limit, read))
     routes += [
         Route("/v1/healthz", _healthz),
         Route("/v1/readyz", _readyz(readiness)),
@@ -52,14 +55,14 @@ def application(intake: Intake, meters: Meters, readiness: Readiness, limit: int
     return Starlette(routes=routes, exception_handlers={HTTPException: _http_error, RequestError: _request_error})
 
 
-def _export(endpoint: Endpoint, intake: Intake, limit: int) -> Callable[[Request], Awaitable[Response]]:
+def _export(
+    endpoint: Endpoint, intake: Intake, read: remote_write.Read, limit: int
+) -> Callable[[Request], Awaitable[Response]]:
     async def export(request: Request) -> Response:
         as_json = _content_type(request) == _JSON
         if not as_json and _content_type(request) != _PROTOBUF:
             raise UnsupportedError(f"Content-Type must be {_PROTOBUF} or {_JSON}")
-        intake.require_room()
-        with intake.reading() as hold:
-            body = await _read(request, limit, hold)
+        body = await read(request, limit)
         encoding = request.headers.get("content-encoding", "")
         response = await intake.take(
             endpoint, "http", len(body), lambda: decompress(body, encoding, limit), as_json=as_json
@@ -67,6 +70,15 @@ def _export(endpoint: Endpoint, intake: Intake, limit: int) -> Callable[[Request
         return Response(encode(response, as_json=as_json), media_type=_JSON if as_json else _PROTOBUF)
 
     return export
+
+
+def _reader(intake: Intake) -> remote_write.Read:
+    async def read(request: Request, limit: int) -> bytes:
+        intake.require_room()
+        with intake.reading() as hold:
+            return await _read(request, limit, hold)
+
+    return read
 
 
 async def _read(request: Request, limit: int, hold: Callable[[int], None]) -> bytes:

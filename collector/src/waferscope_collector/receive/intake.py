@@ -123,10 +123,16 @@ class Intake:
         Raises:
             RequestError: The request could not be stored.
         """
+        return answer(endpoint, (await self.store(endpoint, protocol, size, body, as_json=as_json)).rejects)
+
+    async def store(
+        self, endpoint: Endpoint, protocol: str, size: int, body: Callable[[], bytes], *, as_json: bool = False
+    ) -> Batch:
+        """As `take`, but return what was committed, with what was refused of it."""
         outcome, began = "internal", time.perf_counter()
         self._meters.received_bytes.labels(endpoint.signal, protocol).inc(size)
         try:
-            response = await self._store(endpoint, size, body, as_json=as_json)
+            batch = await self._store(endpoint, size, body, as_json=as_json)
             outcome = "ok"
         except RequestError as error:
             outcome = type(error).__name__.removesuffix("Error").lower()
@@ -141,9 +147,9 @@ class Intake:
         finally:
             self._meters.requests.labels(endpoint.signal, protocol, outcome).inc()
             self._meters.request_seconds.labels(endpoint.signal, protocol).observe(time.perf_counter() - began)
-        return response
+        return batch
 
-    async def _store(self, endpoint: Endpoint, size: int, body: Callable[[], bytes], *, as_json: bool) -> Message:
+    async def _store(self, endpoint: Endpoint, size: int, body: Callable[[], bytes], *, as_json: bool) -> Batch:
         self.require_room()
         self._admit(size, requests=1)
         try:
@@ -163,10 +169,10 @@ class Intake:
             )
             refused = batch.rejects.total  # the commit may refuse more of what was taken in
             self._meters.received.labels(batch.signal).inc(batch.size + refused)
-            if batch.size:
+            if not batch.empty:
                 await self._committer.commit(batch)
             self._count_refused(batch)
-            return answer(endpoint, batch.rejects)
+            return batch
         finally:
             self._admit(-size, requests=-1)
 

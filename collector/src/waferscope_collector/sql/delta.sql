@@ -11,7 +11,9 @@ returning series_id
 
 -- name: lock_delta_totals
 -- Reads totals and holds them until the commit; locked in the order of series, as everyone does.
-select series_id, start, ts, value, count, sum, bounds, counts
+select
+    series_id, start, ts, value, ts >= start as begun, count, sum, schema, zero_threshold, zero_count, bounds, spans, counts,
+    negative_spans, negative_counts
 from wafer.delta_total
 where series_id = any($1::bigint[])
 order by series_id
@@ -33,5 +35,6 @@ where t.series_id = n.series_id
 -- name: update_histogram_total
 -- Writes the new total of one histogram.
 update wafer.delta_total
-set ts = $2, count = $3, sum = $4, bounds = $5, counts = $6
+set ts = $2, count = $3, sum = $4, schema = $5, zero_threshold = $6, zero_count = $7, bounds = $8, spans = $9, counts = $10,
+    negative_spans = $11, negative_counts = $12
 where series_id = $1

@@ -16,8 +16,3 @@ select * from unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::tim
 -- name: notify
 -- Wakes the readers of the change feed.
 select pg_notify('wafer_feed', '')
-
--- name: prune_batches
--- Forgets requests that no client sends again.
-delete from wafer.ingest_batch
-where received_at < clock_timestamp() - make_interval(days => $1)

@@ -25,3 +25,10 @@ where not exists (
 )
 order by n.series_id, n.ts
 on conflict (series_id, ts) do nothing
+
+-- name: update_families
+-- Tells series what their producer says of their metric; what has histograms says it itself.
+update wafer.series s
+set kind = f.kind, unit = f.unit, help = f.help, xid = pg_current_xact_id()
+from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as f (metric, kind, unit, help)
+where s.metric = f.metric and s.kind <> 'histogram' and (s.kind, s.unit, s.help) is distinct from (f.kind, f.unit, f.help)

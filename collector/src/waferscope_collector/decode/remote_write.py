@@ -1,0 +1,369 @@
+"""Prometheus remote write, 1.0 and 2.0, to arrays of points.
+
+Labels stay as they are: no name is changed and no site is added.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+
+from waferscope_collector.decode.attributes import json_text, storable
+from waferscope_collector.decode.builders import HistogramsBuilder
+from waferscope_collector.decode.context import Context
+from waferscope_collector.decode.histograms import MOST_BUCKETS, STALE_SUM, TOO_MANY
+from waferscope_collector.decode.limits import FUTURE, Rejects
+from waferscope_collector.decode.points import (
+    NANOS_PER_MS,
+    STALE,
+    Exemplar,
+    Family,
+    HistogramPoint,
+    Kind,
+    Metrics,
+    Numbers,
+    Part,
+    Series,
+)
+from waferscope_collector.decode.remote_write_messages import V1, V2
+from waferscope_collector.decode.series import NO_TEXT, described
+from waferscope_collector.errors import MalformedError
+from waferscope_collector.wire.metrics import OddError
+from waferscope_collector.wire.remote_write import OTHERS, Written, written
+
+Version = Literal[1, 2]
+
+EARLIEST_MS = -62_135_596_800_000  # the year 1: what the database and Python can both say
+_CUSTOM = -53  # schema of custom bounds
+_SCHEMAS = range(-4, 9)
+_TRACE_BYTES, _SPAN_BYTES = 16, 8
+_KINDS: tuple[Kind, ...] = (
+    *("unknown", "counter", "gauge", "histogram", "histogram", "summary", "info", "stateset"),
+)  # by their number in remote write; a gauge histogram is a histogram
+
+UNSORTED = "whose labels are not sorted by name, or repeat one"
+NO_NAME = "without the label __name__"
+NO_LABEL = "with a label that has no name or no value"
+TOO_EARLY = "before the year 1"
+MALFORMED = "of histograms whose buckets do not fit their spans or bounds"
+UNKNOWN_SCHEMA = "of histograms with a schema other than -4 to 8 and -53"
+
+Labels = list[tuple[str, str]]
+
+
+def decode(body: bytes, context: Context, *, version: Version) -> Metrics:
+    """Decode a request.
+
+    Args:
+        body: A WriteRequest (1.0) or Request (2.0), decompressed.
+        context: Its surroundings; its rejects count the samples that can't be stored.
+        version: Of the protocol.
+
+    Returns:
+        The samples that can be stored.
+
+    Raises:
+        MalformedError: The body is no such request.
+    """
+    try:
+        return _decode(body, context, version)
+    except OddError:
+        return _decode(_usual(body, version), context, version)
+
+
+def _usual(body: bytes, version: Version) -> bytes:
+    """Write a request in the usual form: each field once, in order, lists packed, nothing unknown."""
+    request = _request(version)()
+    try:
+        request.ParseFromString(body)
+    except DecodeError as error:
+        raise MalformedError(f"the body is no protobuf of remote write {version}.0") from error
+    request.DiscardUnknownFields()
+    return bytes(request.SerializeToString())
+
+
+def _request(version: Version) -> Any:
+    return V1["WriteRequest"] if version == 1 else V2["Request"]
+
+
+def _decode(body: bytes, context: Context, version: Version) -> Metrics:
+    data = np.frombuffer(body, np.uint8)
+    try:
+        found = written(data, version, context.seed)
+    except OddError:
+        if body == _usual(body, version):  # nothing to rewrite: a reference leads nowhere
+            raise MalformedError("the body refers to symbols that it does not hold") from None
+        raise
+    request = _Request(body, found, version)
+    rejects = Rejects(context.rejects.noun)
+    parts = [part for part in (_numbers(request, context, rejects), *_others(request, context, rejects)) if part]
+    families = tuple(request.families())
+    context.rejects.take(rejects)
+    return Metrics(tuple(parts), families=families)
+
+
+class _Told(NamedTuple):
+    """What a series says of its metric."""
+
+    kind: Kind
+    unit: str
+    help: str
+
+
+class _Request:
+    """The bytes of a request with what was found in them."""
+
+    def __init__(self, body: bytes, found: Written, version: Version) -> None:
+        self.body = body
+        self.found = found
+        self.version = version
+
+    def message(self, series: int) -> Any:
+        """Parse a series."""
+        begin, end = self.found.series[series, :2].tolist()
+        message = (V1 if self.version == 1 else V2)["TimeSeries"]()
+        try:
+            message.ParseFromString(self.body[begin:end])
+        except DecodeError as error:
+            raise OddError from error
+        return message
+
+    def symbol(self, reference: int) -> str:
+        """Return a symbol of 2.0; what refers to none is empty.
+
+        Raises:
+            UnicodeDecodeError: It is no text.
+        """
+        if not 0 <= reference < len(self.found.symbols):
+            return ""
+        begin, end = self.found.symbols[reference].tolist()
+        return self.body[begin:end].decode()
+
+    def labels(self, message: Any) -> Labels:
+        """Return the labels of a series or exemplar as they were sent.
+
+        Raises:
+            UnicodeDecodeError: One is no text.
+        """
+        if self.version == 1:
+            return [(label.name, label.value) for label in message.labels]
+        texts = [self.symbol(reference) for reference in message.labels_refs]
+        return list(zip(texts[::2], texts[1::2], strict=False))
+
+    def told(self, message: Any) -> _Told:
+        """Return what a series says of its metric."""
+        if self.version == 1 or not message.HasField("metadata"):
+            return _Told("unknown", "", "")
+        metadata = message.metadata
+        return _Told(_kind(metadata.type), self.symbol(metadata.unit_ref), self.symbol(metadata.help_ref))
+
+    def families(self) -> list[Family]:
+        """Return what 1.0 says of metrics, beside the series."""
+        found = []
+        for begin, end in self.found.rest.tolist():
+            metadata = V1["Metadata"]()
+            try:
+                metadata.ParseFromString(self.body[begin:end])
+            except DecodeError as error:
+                raise OddError from error
+            name, unit, text = (storable(metadata.metric_family_name), storable(metadata.unit), storable(metadata.help))  # type: ignore[attr-defined]
+            found.append(Family(name, _kind(metadata.type), unit, text))  # type: ignore[attr-defined]
+        return found
+
+
+def _kind(number: int) -> Kind:
+    return _KINDS[number] if 0 <= number < len(_KINDS) else "unknown"
+
+
+class _Catalog:
+    """The series of some samples."""
+
+    def __init__(self, request: _Request, series_of: Sequence[int] | NDArray[np.int64], *, histograms: bool) -> None:
+        self._request = request
+        self._series_of = series_of
+        self._histograms = histograms
+
+    def series(self, position: int) -> Series | str:
+        """Return the series of a sample; a text says why it can't be stored."""
+        try:
+            message = self._request.message(int(self._series_of[position]))
+            labels, told = self._request.labels(message), self._request.told(message)
+        except (OddError, UnicodeDecodeError):
+            return NO_TEXT
+        kind: Kind = "histogram" if self._histograms else "counter" if told.kind == "histogram" else told.kind
+        return _series(labels, told._replace(kind=kind))
+
+
+def _series(labels: Labels, told: _Told) -> Series | str:
+    names = [name for name, _ in labels]
+    if any(not a < b for a, b in pairwise(names)):
+        return UNSORTED
+    if any(not name or not value for name, value in labels):
+        return NO_LABEL
+    known = {storable(name): storable(value) for name, value in labels}
+    metric = known.pop("__name__", "")
+    if not metric:
+        return NO_NAME
+    return described(metric, told.kind, told.unit, told.help, known)
+
+
+def _numbers(request: _Request, context: Context, rejects: Rejects) -> Part | None:
+    found = request.found
+    if not len(found.times):
+        return None
+    series_of = found.sample_of
+    starts = np.where(found.starts, found.starts, found.series[series_of, 2])
+    starts = np.clip(starts, 0, context.latest // NANOS_PER_MS)
+    points = Numbers(
+        keys=found.keys[series_of],
+        catalog=_Catalog(request, series_of, histograms=False),
+        usable=_usable(found.times, context, rejects),
+        times=found.times,
+        starts=starts,
+        values=found.values,
+        starting=starts > 0,
+    )
+    return Part(points, delta=False)
+
+
+def _usable(times: NDArray[np.int64], context: Context, rejects: Rejects) -> NDArray[np.bool_]:
+    """Tell which times can be stored, and count the others."""
+    late, early = times > context.latest // NANOS_PER_MS, times < EARLIEST_MS
+    for reason, bad in ((FUTURE, late), (TOO_EARLY, early)):
+        if bad.any():
+            rejects.add(reason, int(np.count_nonzero(bad)))
+    usable: NDArray[np.bool_] = ~(late | early)
+    return usable
+
+
+def _others(request: _Request, context: Context, rejects: Rejects) -> list[Part]:
+    """Read histograms and exemplars, series by series."""
+    builder, series_of = HistogramsBuilder(), []
+    having = np.flatnonzero(request.found.series[:, OTHERS] & 1).tolist()
+    exemplars: list[tuple[int, Exemplar]] = []
+    for number in having:
+        message = request.message(number)
+        high, low = request.found.keys[number].tolist()
+        created = int(request.found.series[number, 2])
+        for sent in message.histograms:
+            if not EARLIEST_MS <= sent.timestamp <= context.latest // NANOS_PER_MS:
+                rejects.add(FUTURE if sent.timestamp > 0 else TOO_EARLY)
+            elif isinstance(point := histogram(sent), str):
+                rejects.add(point)
+            else:
+                start = max(sent.start_timestamp or created, 0)
+                builder.add((high, low), sent.timestamp, start, point)
+                series_of.append(number)
+        exemplars += [(number, found) for sent in message.exemplars if (found := _exemplar(request, sent, context))]
+    parts = []
+    if len(builder):
+        parts.append(Part(builder.finish(_Catalog(request, series_of, histograms=True)), delta=False))
+    return parts + ([_with_exemplars(request, exemplars)] if exemplars else [])
+
+
+def _with_exemplars(request: _Request, exemplars: Sequence[tuple[int, Exemplar]]) -> Part:
+    """Return exemplars as those of points that are there for their series only."""
+    numbers = np.array([number for number, _ in exemplars], np.int64)
+    none = np.zeros(len(numbers), np.int64)
+    points = Numbers(
+        keys=request.found.keys[numbers],
+        catalog=_Catalog(request, numbers, histograms=False),
+        usable=np.ones(len(numbers), np.bool_),
+        times=none,
+        starts=none,
+        values=none.astype(np.float64),
+        starting=none != 0,
+    )
+    placed = tuple(
+        Exemplar(position, found.time, found.value, found.trace_id, found.span_id, found.labels)
+        for position, (_, found) in enumerate(exemplars)
+    )
+    return Part(points, delta=False, exemplars=placed, carrier=True)
+
+
+def _exemplar(request: _Request, sent: Any, context: Context) -> Exemplar | None:
+    try:
+        labels = {storable(name): storable(value) for name, value in request.labels(sent)}
+    except UnicodeDecodeError:
+        return None
+    if not EARLIEST_MS <= sent.timestamp <= context.latest // NANOS_PER_MS:
+        return None
+    trace_id = _hex(labels.get("trace_id", ""), _TRACE_BYTES)
+    span_id = _hex(labels.get("span_id", ""), _SPAN_BYTES)
+    rest = {
+        name: value
+        for name, value in sorted(labels.items())
+        if not (name == "trace_id" and trace_id) and not (name == "span_id" and span_id)
+    }
+    return Exemplar(0, sent.timestamp, sent.value, trace_id, span_id, json_text(dict(rest)))
+
+
+def _hex(text: str, size: int) -> bytes | None:
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return found if len(found) == size else None
+
+
+def histogram(sent: Any) -> HistogramPoint | str:
+    """Read a native histogram; a text says why it can't be stored.
+
+    Source: Prometheus remote-write specification 2.0, "Histogram"; integer buckets come as differences.
+    """
+    if np.float64(sent.sum).view(np.uint64) == STALE:
+        return HistogramPoint(0, STALE_SUM, schema=sent.schema if sent.schema in _SCHEMAS else _CUSTOM)
+    if sent.schema not in _SCHEMAS and sent.schema != _CUSTOM:
+        return UNKNOWN_SCHEMA
+    whole = sent.HasField("count_int")
+    positive = _counts(sent.positive_spans, sent.positive_deltas if whole else sent.positive_counts, whole=whole)
+    negative = _counts(sent.negative_spans, sent.negative_deltas if whole else sent.negative_counts, whole=whole)
+    if positive is None or negative is None:
+        return MALFORMED
+    if len(positive) + len(negative) > MOST_BUCKETS:
+        return TOO_MANY
+    bounds = tuple(sent.custom_values) if sent.schema == _CUSTOM else ()
+    if not _fit(bounds, sent, negative):
+        return MALFORMED
+    return HistogramPoint(
+        count=float(sent.count_int if whole else sent.count_float),
+        sum=sent.sum,
+        schema=sent.schema,
+        zero_threshold=sent.zero_threshold,
+        zero_count=float(sent.zero_count_int if whole else sent.zero_count_float),
+        bounds=bounds,
+        positive_spans=_spans(sent.positive_spans),
+        positive_counts=positive,
+        negative_spans=_spans(sent.negative_spans),
+        negative_counts=negative,
+        reset_hint=sent.reset_hint if sent.reset_hint in range(4) else 0,
+    )
+
+
+def _fit(bounds: tuple[float, ...], sent: Any, negative: tuple[float, ...]) -> bool:
+    """Tell whether custom bounds are finite, rise and suffice for the buckets."""
+    if any(not a < b for a, b in pairwise(bounds)) or not all(map(np.isfinite, bounds)):
+        return False
+    return sent.schema != _CUSTOM or not (negative or _last(sent.positive_spans) > len(bounds) + 1)
+
+
+def _spans(spans: Any) -> tuple[int, ...]:
+    return tuple(number for span in spans for number in (span.offset, span.length))
+
+
+def _last(spans: Any) -> int:
+    """Return one more than the number of the last bucket of spans."""
+    return sum(span.offset + span.length for span in spans)
+
+
+def _counts(spans: Any, sent: Any, *, whole: bool) -> tuple[float, ...] | None:
+    """Return the counts of buckets; None when they do not fit the spans."""
+    if sum(span.length for span in spans) != len(sent):
+        return None
+    if any(span.offset < 0 for span in spans[1:]):
+        return None
+    counts = tuple(map(float, accumulate(sent) if whole else sent))
+    return None if any(count < 0 for count in counts) else counts
