@@ -23,7 +23,7 @@ class Request:
     """Gathers points, and writes them as one body: equal points give equal bytes."""
 
     def __init__(self) -> None:
-        self._points: dict[Pairs, dict[str, otlp.Metric]] = defaultdict(dict)
+        self._points: dict[Pairs, dict[tuple[str, str], otlp.Metric]] = defaultdict(dict)
 
     def gauge(
         self, resource: Pairs, name: str, time: int, value: float | None, attributes: Pairs = (), *, unit: str = ""
@@ -91,9 +91,9 @@ class Request:
 
     def _metric(self, resource: Pairs, name: str, unit: str) -> otlp.Metric:
         metrics = self._points[resource]
-        if name not in metrics:
-            metrics[name] = otlp.Metric(name=name, unit=unit)
-        return metrics[name]
+        if (name, unit) not in metrics:
+            metrics[name, unit] = otlp.Metric(name=name, unit=unit)
+        return metrics[name, unit]
 
 
 @cache
