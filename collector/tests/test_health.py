@@ -70,9 +70,9 @@ async def ready(ports: Ports) -> tuple[int, dict[str, str], float]:
 
 @pytest.mark.parametrize("processes", ["1", "2"])
 async def test_a_database_that_hangs_holds_back_neither_health_nor_the_end(database_url: str, processes: str) -> None:
-    ports = Ports.free(processes=processes, grace="3")
     body = otlp.metrics(otlp.gauge("x", otlp.number(1))).SerializeToString()
     async with Link(database_url).open() as link, httpx.AsyncClient(timeout=60) as client:
+        ports = Ports.free(processes=processes, grace="3")
         process = await asyncio.to_thread((running := writer_process(ports, link.url)).__enter__)
         try:
             assert (await ready(ports))[:2] == (

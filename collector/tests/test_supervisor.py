@@ -170,8 +170,9 @@ async def test_children_that_can_not_start_end_the_writer_with_their_reason(
     database_url: str, conn: asyncpg.Connection, ports: Ports
 ) -> None:
     with writer_process(ports, database_url) as process:
+        running = children(process, 2)
         await conn.execute("delete from wafer_meta.migration where version > 1")
-        for child in children(process, 2):
+        for child in running:
             child.kill()
         assert await asyncio.to_thread(process.wait_exit) == 3
         assert "run `waferscope schema migrate`" in process.stderr.strip().splitlines()[-1]
