@@ -1,11 +1,8 @@
 """Exactly once: repeated requests, poison among good ones, several writers, a writer killed and started again."""
 
 import asyncio
-import contextlib
 import gzip
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 import asyncpg
 import grpc
@@ -16,10 +13,11 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.trace.v1 import trace_pb2
 from support.ports import free_ports
-from support.processes import Process, waferscope
+from support.processes import waferscope
 from support.wait import wait_until
 from writer_support import otlp
 from writer_support.otlp import DELTA, NOW, SECOND
+from writer_support.process import Ports, export, own, writer_process
 from writer_support.running import WriterUnderTest, running
 
 from waferscope_collector import identify
@@ -215,38 +213,9 @@ def test_a_full_cache_starts_anew() -> None:
 # Real processes ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
-    http: int
-    grpc: int
-
-    def env(self, database_url: str) -> dict[str, str]:
-        return {
-            "WAFERSCOPE_DATABASE_URL": database_url,
-            "WAFERSCOPE_WRITER_HTTP_PORT": str(self.http),
-            "WAFERSCOPE_WRITER_GRPC_PORT": str(self.grpc),
-            "WAFERSCOPE_WRITER_GRPC_LIMIT": "100000",
-        }
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.http}{path}"
-
-
 @pytest.fixture
 def ports() -> Ports:
-    return Ports(*free_ports(2))
-
-
-@contextlib.contextmanager
-def writer_process(ports: Ports, database_url: str) -> Iterator[Process]:
-    with waferscope("serve", "writer", env=ports.env(database_url)) as process:
-        yield process.wait_healthy(ports.url("/v1/readyz"), within_s=60)
-
-
-def export(ports: Ports, body: bytes, compression: grpc.Compression | None = None) -> None:
-    with grpc.insecure_channel(f"127.0.0.1:{ports.grpc}", compression=compression) as channel:
-        call = channel.unary_unary("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export")
-        call(body, timeout=30)
+    return Ports.free()
 
 
 async def test_a_writer_killed_and_started_again_stores_everything_once(
@@ -297,19 +266,13 @@ async def test_sigterm_answers_what_is_under_way_and_ends_with_0(
                     client.post(ports.url("/v1/metrics"), content=gzip.compress(body + body), timeout=30,
                                 headers={"content-type": "application/x-protobuf", "content-encoding": "gzip"})
                 )  # fmt: skip
-                await asyncio.to_thread(wait_until, lambda: _queued(ports) >= 3 * len(body), "both are under way")
+                size = 3 * len(body)
+                await asyncio.to_thread(wait_until, lambda: own(ports, "queue_bytes") >= size, "both are under way")
                 process.send(signal.SIGTERM)
             await by_grpc
             assert (await by_http).status_code == 200
         assert await asyncio.to_thread(process.wait_exit) == 0
     assert len(await values(conn)) == 3
-
-
-def _queued(ports: Ports) -> float:
-    for line in httpx.get(ports.url("/metrics")).text.splitlines():
-        if line.startswith("waferscope_writer_queue_bytes "):
-            return float(line.split()[1])
-    return 0.0
 
 
 async def test_a_database_that_goes_away_is_503_until_it_is_back(

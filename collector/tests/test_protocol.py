@@ -3,8 +3,6 @@
 import asyncio
 import gzip
 import json
-import random
-import time
 
 import asyncpg
 import httpx
@@ -16,9 +14,6 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from writer_support import otlp
 from writer_support.otlp import NOW
 from writer_support.running import LIMIT, WriterUnderTest, running
-
-from waferscope_collector.errors import MalformedError, TooLargeError
-from waferscope_collector.receive.body import decompress
 
 PROTOBUF, JSON = {"content-type": "application/x-protobuf"}, {"content-type": "application/json; charset=utf-8"}
 GZIP = {"content-encoding": "gzip"}
@@ -164,29 +159,6 @@ async def test_errors_are_status_bodies_in_the_requests_encoding(
         assert response.json()["code"] == status
         assert response.json()["message"]
     assert await conn.fetchval("select count(*) from wafer.ingest_batch") == 0
-
-
-@pytest.mark.parametrize("body_size", [100, 4096, 10_000])
-def test_gzip_members_are_read_one_after_another(body_size: int) -> None:
-    plain = random.Random(body_size).randbytes(body_size)  # does not shrink: members end anywhere in a piece
-    members = b"".join(gzip.compress(plain[i::7]) + bytes(i) for i in range(7))
-    expected = b"".join(plain[i::7] for i in range(7))
-    assert decompress(members, "gzip", len(plain)) == expected
-    with pytest.raises(TooLargeError):
-        decompress(members, "gzip", len(plain) - 1)
-    for cut in (members[:-13], members + b"\x1f"):
-        with pytest.raises(MalformedError):
-            decompress(cut, "gzip", len(plain))
-
-
-def test_the_time_for_gzip_is_linear_in_its_members() -> None:
-    empty = gzip.compress(b"")
-    seconds = []
-    for count in (20_000, 200_000):
-        began = time.process_time()
-        assert decompress(empty * count, "gzip", LIMIT) == b""
-        seconds.append(time.process_time() - began)
-    assert seconds[1] < 30 * seconds[0]  # a quadratic one takes 100 times as long
 
 
 async def test_wrong_method_names_the_right_one(writer: WriterUnderTest) -> None:

@@ -1,7 +1,6 @@
 """The subcommands that this package adds to `waferscope`."""
 
 import argparse
-import logging
 import sys
 import time
 
@@ -28,12 +27,17 @@ def _run_writer(_: argparse.Namespace) -> int:
     import uvloop  # noqa: PLC0415 - as above
 
     from waferscope_collector import server  # noqa: PLC0415
+    from waferscope_collector.journal import open_journal  # noqa: PLC0415
     from waferscope_collector.settings import WriterSettings  # noqa: PLC0415
+    from waferscope_collector.supervise.supervisor import supervise  # noqa: PLC0415
     from waferscope_schemas.settings import load  # noqa: PLC0415
 
     settings = load(WriterSettings)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    uvloop.run(server.serve(settings))
+    open_journal(settings.log_format)
+    if settings.processes == 1:
+        uvloop.run(server.serve(settings))
+    else:
+        uvloop.run(supervise(settings))
     return 0
 
 

@@ -1,18 +1,24 @@
 """What the writer tells its clients and its operator when something can't be done."""
 
-from typing import ClassVar
-
 
 class WriterError(Exception):
     """Base of all errors of this package."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
 
 class PortTakenError(WriterError):
     """Another process listens where the writer should."""
 
     exit_code = 4
+
+
+class ProcessError(WriterError):
+    """No process of the writer can run; the exit code is that of the one that said why."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class RequestError(WriterError):

@@ -1,53 +1,118 @@
-"""The writer's own metrics, shown on /metrics."""
+"""The writer's own metrics, shown on /metrics.
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+One process keeps them in memory. Several keep them in files of a folder that they share, each its own: whoever is
+asked adds all of them up, and a process that takes the place of one that died goes on with its counters.
+"""
+
+import os
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+PREFIX = "waferscope_writer"
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # the library's own
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_REASONS = 64  # at most in a label: texts that hold a name or a number must not become a series each
+_OTHER = "other"
+
+
+def share(folder: Path, place: str) -> None:
+    """Keep the metrics made from now on in a folder that several processes share.
+
+    Args:
+        folder: The folder.
+        place: The process's name in it, without underscores; one that died hands it to the next.
+    """
+    os.environ[FOLDER_VARIABLE] = str(folder)
+    values.ValueClass = values.MultiProcessValue(lambda: place)  # type: ignore[no-untyped-call]
+
+
+def forget(folder: Path, place: str) -> None:
+    """Drop the gauges of a process that died; its counters stay."""
+    mark_process_dead(place, str(folder))  # type: ignore[no-untyped-call]
 
 
 class Meters:
-    """One set of metrics per writer, in a registry of its own."""
+    """One set of metrics, in a registry of its own.
 
-    def __init__(self) -> None:
+    Args:
+        prefix: What the names begin with.
+    """
+
+    def __init__(self, prefix: str = PREFIX) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "waferscope_writer_requests",
-            "Requests by signal, protocol and outcome",
-            ["signal", "protocol", "outcome"],
-            registry=self.registry,
+        self._reasons: set[str] = set()
+        self.requests = self._counter(
+            f"{prefix}_requests", "Requests by signal, protocol and outcome", "signal", "protocol", "outcome"
         )
-        self.stored = Counter(
-            "waferscope_writer_stored",
-            "Points, records and spans committed, by signal",
-            ["signal"],
-            registry=self.registry,
+        self.received_bytes = self._counter(
+            f"{prefix}_received_bytes", "Bytes of requests as they came, before decompression", "signal", "protocol"
         )
-        self.refused = Counter(
-            "waferscope_writer_refused",
+        self.received = self._counter(
+            f"{prefix}_received", "Points, records and spans taken in: stored, refused or known already", "signal"
+        )
+        self.stored = self._counter(f"{prefix}_stored", "Points, records and spans committed, by signal", "signal")
+        self.refused = self._counter(
+            f"{prefix}_refused",
             "Points, records and spans that can never be stored, by signal and reason",
-            ["signal", "reason"],
-            registry=self.registry,
+            "signal",
+            "reason",
         )
-        self.repeated = Counter(
-            "waferscope_writer_repeated",
-            "Requests that the ledger knew already, by signal",
-            ["signal"],
-            registry=self.registry,
+        self.partial = self._counter(
+            f"{prefix}_partial_success", "Requests of which a part was refused for good, by signal", "signal"
         )
-        self.series_created = Counter(
-            "waferscope_writer_series_created", "Series created by this writer", registry=self.registry
+        self.repeated = self._counter(
+            f"{prefix}_repeated", "Requests that the ledger knew already, by signal", "signal"
         )
-        self.commit_seconds = Histogram(
-            "waferscope_writer_commit_seconds",
-            "Time of one commit group, from its begin to the acknowledgement",
-            buckets=_SECONDS,
-            registry=self.registry,
+        self.series_created = self._counter(f"{prefix}_series_created", "Series created by this writer")
+        self.request_seconds = self._histogram(
+            f"{prefix}_request_seconds",
+            "Time from a request's last byte to its answer, by signal and protocol",
+            "signal",
+            "protocol",
         )
-        self.queue_bytes = Gauge(
-            "waferscope_writer_queue_bytes",
-            "Decompressed bytes of requests that are not answered yet",
-            registry=self.registry,
+        self.commit_seconds = self._histogram(
+            f"{prefix}_commit_seconds", "Time of one commit group, from its begin to the acknowledgement"
         )
-        self.cached_series = Gauge(
-            "waferscope_writer_cached_series", "Identities whose series id is in memory", registry=self.registry
+        self.queue_bytes = self._gauge(
+            f"{prefix}_queue_bytes", "Decompressed bytes of requests that are not answered yet"
         )
+        self.queue_requests = self._gauge(f"{prefix}_queue_requests", "Requests that are not answered yet")
+        self.queue_full = self._gauge(
+            f"{prefix}_queue_full", "1 while no process of the writer takes more requests", mode="livemin"
+        )
+        self.cached_series = self._gauge(f"{prefix}_cached_series", "Identities whose series id is in memory")
+
+    def refuse(self, signal: str, reason: str, count: int) -> None:
+        """Count what is refused for good; of the reasons, so many get a label and the rest shares one."""
+        if reason not in self._reasons:
+            if len(self._reasons) >= _REASONS:
+                reason = _OTHER
+            self._reasons.add(reason)
+        self.refused.labels(signal, reason).inc(count)
+
+    def whole(self) -> CollectorRegistry:
+        """Return the metrics of all processes of the writer together."""
+        folder = os.environ.get(FOLDER_VARIABLE)
+        if folder is None:
+            return self.registry
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
+        return registry
+
+    def page(self) -> bytes:
+        """Return what /metrics shows."""
+        return generate_latest(self.whole())
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
+        return Histogram(name, text, labels, buckets=_SECONDS, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *, mode: str = "livesum") -> Gauge:
+        gauge = Gauge(name, text, registry=self.registry, multiprocess_mode=mode)  # type: ignore[arg-type]
+        gauge.set(0)
+        return gauge

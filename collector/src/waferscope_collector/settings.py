@@ -1,7 +1,7 @@
 """The writer's settings, each from an environment variable."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -33,6 +33,9 @@ class WriterSettings(Site):
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on")
     http_port: int = Field(14318, ge=1, le=65_535, description="Port of OTLP over HTTP, health and metrics")
     grpc_port: int = Field(14317, ge=1, le=65_535, description="Port of OTLP over gRPC")
+    processes: int = Field(
+        1, ge=1, le=64, description="Processes that share the ports; more than 1 run under a supervisor"
+    )
     http_limit: int = Field(
         20 * MEBIBYTE,
         ge=1024,
@@ -44,7 +47,13 @@ class WriterSettings(Site):
         ge=1024,
         description="Bytes of requests that may wait for their commit; beyond it clients are told to come again",
     )
+    queue_requests: int = Field(
+        10_000, ge=1, description="Requests that may wait for their commit; beyond it clients are told to come again"
+    )
     series_cache: int = Field(2_000_000, ge=1, description="Series whose ids each process keeps in memory at most")
+    promoted: Annotated[tuple[str, ...], NoDecode] = Field(
+        PROMOTED, description="Attributes of resources that become labels of every series, parted by commas"
+    )
     series_limit: int = Field(
         10_000_000, ge=1, description="Series of the site at most; points of further ones are refused"
     )
@@ -60,8 +69,17 @@ class WriterSettings(Site):
     label_length_limit: int = Field(
         4096, ge=1, description="Bytes of a label's value at most; points with longer ones are refused"
     )
-    promoted: Annotated[tuple[str, ...], NoDecode] = Field(
-        PROMOTED, description="Attributes of resources that become labels of every series, parted by commas"
+    sample_interval: float = Field(
+        15.0,
+        ge=0,
+        description="Seconds between samples of what is derived (runs, equipment, carriers, clocks) and of the writer's"
+        " own metrics; 0: none are stored",
+    )
+    grace: float = Field(
+        30.0, gt=0, description="Seconds for requests under way when the writer is told to stop; then they are cut off"
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Form of the log: text, or json with an event a line"
     )
     host_interval: float = Field(
         30.0, gt=0, description="Seconds between a host's metrics: collection_interval of its Collector"

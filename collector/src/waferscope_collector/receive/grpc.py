@@ -21,21 +21,23 @@ Handler: TypeAlias = "Callable[[bytes, Context], Awaitable[bytes]]"
 class GrpcServer:
     """Serves the three Export methods."""
 
-    def __init__(self, host: str, port: int, limit: int) -> None:
+    def __init__(self, host: str, port: int, limit: int, *, shared: bool = False) -> None:
         """Take the port.
 
         Args:
             host: Address to listen on.
             port: Port to listen on.
             limit: Bytes of a message at most, before and after decompression.
+            shared: Whether processes of one writer share the port, which their parent holds for them.
 
         Raises:
             PortTakenError: Another process has it.
         """
         # Without so_reuseport=0 a second server would share a taken port in silence.
-        options = (("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", limit))
+        options = (("grpc.so_reuseport", int(shared)), ("grpc.max_receive_message_length", limit))
         self._server = grpc.aio.server(options=options)
-        ports.take(host, port, "gRPC").close()  # asked first: gRPC says it less clearly, and logs as well
+        if not shared:
+            ports.take(host, port, "gRPC").close()  # asked first: gRPC says it less clearly, and logs as well
         try:
             self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         except RuntimeError as error:

@@ -1,11 +1,13 @@
 """OTLP over HTTP, with health and metrics beside it."""
 
+import asyncio
 import contextlib
+import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Protocol
 
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,7 +17,7 @@ from starlette.routing import Route
 from waferscope_collector.errors import RequestError, UnavailableError, UnsupportedError
 from waferscope_collector.meters import Meters
 from waferscope_collector.receive import ports, predecessor, remote_write
-from waferscope_collector.receive.body import decompress, too_large
+from waferscope_collector.receive.body import CODINGS, decompress, too_large
 from waferscope_collector.receive.intake import Intake
 from waferscope_collector.receive.signals import ENDPOINTS, Endpoint
 from waferscope_collector.receive.status import RETRY_AFTER_S, encode, http_code, status, status_of_http
@@ -39,11 +41,13 @@ def application(intake: Intake, meters: Meters, readiness: Readiness, limit: int
         readiness: Asked on /v1/readyz.
         limit: Bytes of a body at most, before and after decompression.
     """
+    read = _reader(intake)
     routes = [
-        Route(endpoint.path, _export(endpoint, intake, limit), methods=["POST"]) for endpoint in ENDPOINTS.values()
+        Route(endpoint.path, _export(endpoint, intake, read, limit), methods=["POST"])
+        for endpoint in ENDPOINTS.values()
     ]
-    routes.append(remote_write.route(intake, limit, _read))
-    routes += predecessor.routes(intake, limit, _read)
+    routes.append(remote_write.route(intake, limit, read))
+    routes += predecessor.routes(intake, limit, read)
     routes += [
         Route("/v1/healthz", _healthz),
         Route("/v1/readyz", _readyz(readiness)),
@@ -52,14 +56,14 @@ def application(intake: Intake, meters: Meters, readiness: Readiness, limit: int
     return Starlette(routes=routes, exception_handlers={HTTPException: _http_error, RequestError: _request_error})
 
 
-def _export(endpoint: Endpoint, intake: Intake, limit: int) -> Callable[[Request], Awaitable[Response]]:
+def _export(
+    endpoint: Endpoint, intake: Intake, read: remote_write.Read, limit: int
+) -> Callable[[Request], Awaitable[Response]]:
     async def export(request: Request) -> Response:
         as_json = _content_type(request) == _JSON
         if not as_json and _content_type(request) != _PROTOBUF:
             raise UnsupportedError(f"Content-Type must be {_PROTOBUF} or {_JSON}")
-        if intake.full:
-            raise UnavailableError("the queue is full")
-        body = await _read(request, limit)
+        body = await read(request, limit)
         encoding = request.headers.get("content-encoding", "")
         response = await intake.take(
             endpoint, "http", len(body), lambda: decompress(body, encoding, limit), as_json=as_json
@@ -69,13 +73,23 @@ def _export(endpoint: Endpoint, intake: Intake, limit: int) -> Callable[[Request
     return export
 
 
-async def _read(request: Request, limit: int) -> bytes:
-    """Read a body up to the limit."""
+def _reader(intake: Intake) -> remote_write.Read:
+    async def read(request: Request, limit: int) -> bytes:
+        intake.require_room()
+        with intake.reading() as hold:
+            return await _read(request, limit, hold)
+
+    return read
+
+
+async def _read(request: Request, limit: int, hold: Callable[[int], None]) -> bytes:
+    """Read a body up to the limit, telling of each piece that is held."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > limit:
         raise too_large(limit)
     parts, size = [], 0
     async for part in request.stream():
+        hold(len(part))
         parts.append(part)
         size += len(part)
         if size > limit:
@@ -98,7 +112,7 @@ def _readyz(readiness: Readiness) -> Callable[[Request], Awaitable[Response]]:
 
 def _metrics(meters: Meters) -> Callable[[Request], Awaitable[Response]]:
     async def metrics(_: Request) -> Response:
-        return Response(generate_latest(meters.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(await asyncio.to_thread(meters.page), media_type=CONTENT_TYPE_LATEST)
 
     return metrics
 
@@ -109,7 +123,11 @@ def _content_type(request: Request) -> str:
 
 async def _request_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, UnavailableError) else {}
+    headers = {}
+    if isinstance(error, UnavailableError):
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    if isinstance(error, UnsupportedError):
+        headers["Accept-Encoding"] = ", ".join(CODINGS)  # RFC 9110, 12.5.3
     return _error_body(request, encode(status(error), as_json=_wants_json(request)), http_code(error), headers)
 
 
@@ -131,13 +149,18 @@ def _wants_json(request: Request) -> bool:
 class HttpServer:
     """Serves the application; its port is taken before anything else starts."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, shared: socket.socket | None = None) -> None:
         """Take the port.
+
+        Args:
+            host: Address to listen on.
+            port: Port to listen on.
+            shared: Listens there already, for several processes.
 
         Raises:
             PortTakenError: Another process has it.
         """
-        self._socket = ports.take(host, port, "HTTP")
+        self._socket = shared or ports.take(host, port, "HTTP")
         self._server: uvicorn.Server | None = None
 
     def serve(self, app: Starlette) -> Coroutine[Any, Any, None]:

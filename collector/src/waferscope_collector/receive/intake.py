@@ -1,8 +1,10 @@
 """Where requests of both protocols go: admitted while there is room, decoded in a thread, committed, answered."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -33,19 +35,67 @@ class Intake:
         *,
         rules: Rules,
         queue_limit: int,
+        queue_requests: int = 10_000,
     ) -> None:
+        """Open the intake.
+
+        Args:
+            committer: Where batches go.
+            cache: Where their series are looked up.
+            meters: Count what happens.
+            rules: How requests are decoded.
+            queue_limit: Bytes of requests under way at most.
+            queue_requests: Requests under way at most.
+        """
         self._committer = committer
         self._cache = cache
         self._meters = meters
         self._rules = rules
         self._queue_limit = queue_limit
+        self._queue_requests = queue_requests
         self._queued = 0
+        self._requests = 0
         self._threads = ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode")
 
     @property
     def full(self) -> bool:
         """Whether no more requests are admitted just now."""
-        return self._queued >= self._queue_limit
+        return self._full_beside(0)
+
+    def _full_beside(self, own: int) -> bool:
+        return self._queued - own >= self._queue_limit or self._requests >= self._queue_requests
+
+    def require_room(self, own: int = 0) -> None:
+        """Refuse a request while the queue is full.
+
+        Args:
+            own: Bytes in the queue that are this request's.
+
+        Raises:
+            UnavailableError: It is.
+        """
+        if self._full_beside(own):
+            raise UnavailableError("the queue is full")
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Callable[[int], None]]:
+        """Count a body that comes in pieces: what is held of it takes room like a request that waits.
+
+        Yields:
+            Called with the size of each piece; raises UnavailableError when the queue is full.
+        """
+        held = 0
+
+        def hold(size: int) -> None:
+            nonlocal held
+            self.require_room(held)
+            held += size
+            self._admit(size)
+
+        try:
+            yield hold
+        finally:
+            self._admit(-held)
 
     async def take(
         self, endpoint: Endpoint, protocol: str, size: int, body: Callable[[], bytes], *, as_json: bool = False
@@ -71,7 +121,8 @@ class Intake:
         self, endpoint: Endpoint, protocol: str, size: int, body: Callable[[], bytes], *, as_json: bool = False
     ) -> Batch:
         """As `take`, but return what was committed, with what was refused of it."""
-        outcome = "internal"
+        outcome, began = "internal", time.perf_counter()
+        self._meters.received_bytes.labels(endpoint.signal, protocol).inc(size)
         try:
             batch = await self._store(endpoint, size, body, as_json=as_json)
             outcome = "ok"
@@ -87,12 +138,12 @@ class Intake:
             raise UnstorableError(f"the writer can't handle this request: {type(error).__name__}") from error
         finally:
             self._meters.requests.labels(endpoint.signal, protocol, outcome).inc()
+            self._meters.request_seconds.labels(endpoint.signal, protocol).observe(time.perf_counter() - began)
         return batch
 
     async def _store(self, endpoint: Endpoint, size: int, body: Callable[[], bytes], *, as_json: bool) -> Batch:
-        if self.full:
-            raise UnavailableError("the queue is full")
-        self._admit(size)
+        self.require_room()
+        self._admit(size, requests=1)
         try:
             plain = await self._in_thread(body)
             self._admit(len(plain) - size)
@@ -100,20 +151,27 @@ class Intake:
             batch = await self._in_thread(
                 lambda: decode(endpoint, plain, as_json=as_json, rules=self._rules, cache=self._cache)
             )
+            refused = batch.rejects.total  # the commit may refuse more of what was taken in
+            self._meters.received.labels(batch.signal).inc(batch.size + refused)
             if not batch.empty:
                 await self._committer.commit(batch)
             self._count_refused(batch)
             return batch
         finally:
-            self._admit(-size)
+            self._admit(-size, requests=-1)
 
-    def _admit(self, size: int) -> None:
+    def _admit(self, size: int, requests: int = 0) -> None:
         self._queued += size
+        self._requests += requests
         self._meters.queue_bytes.set(self._queued)
+        self._meters.queue_requests.set(self._requests)
+        self._meters.queue_full.set(self.full)
 
     def _count_refused(self, batch: Batch) -> None:
         for reason, count in batch.rejects.counts.items():
-            self._meters.refused.labels(batch.signal, reason).inc(count)
+            self._meters.refuse(batch.signal, reason, count)
+        if batch.rejects.total:
+            self._meters.partial.labels(batch.signal).inc()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)

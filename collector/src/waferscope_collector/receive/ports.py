@@ -4,6 +4,8 @@ import socket
 
 from waferscope_collector.errors import PortTakenError
 
+_BACKLOG = 2048  # connections that wait to be accepted
+
 
 def take(host: str, port: int, protocol: str) -> socket.socket:
     """Bind a socket; it does not listen yet.
@@ -25,3 +27,16 @@ def take(host: str, port: int, protocol: str) -> socket.socket:
         bound.close()
         raise PortTakenError(f"cannot listen on {host}:{port} for {protocol}: {error.strerror}") from error
     return bound
+
+
+def listen(bound: socket.socket, protocol: str) -> None:
+    """Let a bound socket listen.
+
+    Raises:
+        PortTakenError: Another process began to listen there since the port was taken.
+    """
+    try:
+        bound.listen(_BACKLOG)
+    except OSError as error:
+        host, port = bound.getsockname()[:2]
+        raise PortTakenError(f"cannot listen on {host}:{port} for {protocol}: {error.strerror}") from error

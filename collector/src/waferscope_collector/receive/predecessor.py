@@ -47,8 +47,6 @@ def _ingest(
         began = time.perf_counter()
         outcome = Outcome()
         try:
-            if intake.full:
-                raise UnavailableError("the queue is full")
             body = await read(request, limit)
             encoding = request.headers.get("content-encoding", "")
             await intake.store(

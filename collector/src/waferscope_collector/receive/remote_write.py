@@ -45,8 +45,6 @@ def route(intake: Intake, limit: int, read: Read) -> Route:
     async def write(request: Request) -> Response:
         try:
             version = _version(request)
-            if intake.full:
-                raise UnavailableError("the queue is full")
             body = await read(request, limit)
             batch = await intake.store(endpoints[version], "http", len(body), lambda: _plain(body, limit))
         except RequestError as error:

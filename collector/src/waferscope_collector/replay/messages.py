@@ -17,9 +17,8 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-import zstandard
-
 from waferscope_collector.errors import WriterError
+from waferscope_collector.zstd import ZstdError, ZstdFile
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _LENGTH = 4
@@ -48,10 +47,9 @@ def read(file: io.BufferedIOBase, limit: int) -> Iterator[bytes]:
     if start != _ZSTD:
         yield from _plain(start, source, limit)
         return
-    frames = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
     try:
-        yield from _plain(*_begin(frames), limit)
-    except zstandard.ZstdError as error:
+        yield from _plain(*_begin(ZstdFile(source)), limit)
+    except (ZstdError, EOFError) as error:
         raise DamagedError(f"it is damaged: {error}") from error
 
 
@@ -103,9 +101,9 @@ def _lengths(source: io.BufferedReader, limit: int) -> Iterator[bytes]:
 
 def _decompressed(body: bytes, limit: int) -> bytes:
     try:
-        with zstandard.ZstdDecompressor().stream_reader(body, read_across_frames=True) as frames:
+        with ZstdFile(io.BytesIO(body)) as frames:
             plain = frames.read(limit + 1)
-    except zstandard.ZstdError as error:
+    except (ZstdError, EOFError) as error:
         raise DamagedError(f"it is damaged: {error}") from error
     if len(plain) > limit:
         raise DamagedError(f"a request is over the limit of {limit} bytes")
