@@ -49,6 +49,8 @@ async def test_a_metric_has_so_many_series_and_what_it_has_goes_on(
         )
     assert await metrics(conn) == [("good", 1), ("much", 3)]
     assert await conn.fetchval("select count(*) from wafer.metrics where metric = 'much'") == 6
+    told = strict.meters.registry.get_sample_value("waferscope_writer_series_refused_total", {"metric": "much"})
+    assert told == 2
 
 
 async def test_a_site_has_so_many_series(strict: WriterUnderTest, conn: asyncpg.Connection) -> None:

@@ -27,7 +27,7 @@ class Cardinality:
         self._total = 0
         self._of_metric: Counter[str] = Counter()
         self._counted = -_PERIOD
-        self.refused: Counter[str] = Counter()  # series by metric, since somebody looked
+        self._refused: Counter[str] = Counter()
 
     @property
     def due(self) -> bool:
@@ -49,11 +49,16 @@ class Cardinality:
         for item in series:
             if reason := self._reason(item.metric):
                 refused[item.fingerprint] = reason
-                self.refused[item.metric] += 1
+                self._refused[item.metric] += 1
             else:
                 self._total += 1
                 self._of_metric[item.metric] += 1
         return refused
+
+    def take_refused(self) -> Counter[str]:
+        """Return how many series of which metrics were refused since the last call."""
+        taken, self._refused = self._refused, Counter()
+        return taken
 
     def _reason(self, metric: str) -> str:
         if self._of_metric[metric] >= self._limits.metric_series:

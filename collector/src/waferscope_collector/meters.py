@@ -34,6 +34,14 @@ def forget(folder: Path, place: str) -> None:
     mark_process_dead(place, str(folder))  # type: ignore[no-untyped-call]
 
 
+def _bounded(text: str, known: set[str]) -> str:
+    """Return a label's value: the text, unless too many others were there before."""
+    if text not in known and len(known) >= _REASONS:
+        return _OTHER
+    known.add(text)
+    return text
+
+
 class Meters:
     """One set of metrics, in a registry of its own.
 
@@ -44,6 +52,7 @@ class Meters:
     def __init__(self, prefix: str = PREFIX) -> None:
         self.registry = CollectorRegistry()
         self._reasons: set[str] = set()
+        self._offenders: set[str] = set()
         self.requests = self._counter(
             f"{prefix}_requests", "Requests by signal, protocol and outcome", "signal", "protocol", "outcome"
         )
@@ -67,6 +76,9 @@ class Meters:
             f"{prefix}_repeated", "Requests that the ledger knew already, by signal", "signal"
         )
         self.series_created = self._counter(f"{prefix}_series_created", "Series created by this writer")
+        self.series_refused = self._counter(
+            f"{prefix}_series_refused", "Series beyond a limit that were not created, by metric", "metric"
+        )
         self.request_seconds = self._histogram(
             f"{prefix}_request_seconds",
             "Time from a request's last byte to its answer, by signal and protocol",
@@ -87,11 +99,11 @@ class Meters:
 
     def refuse(self, signal: str, reason: str, count: int) -> None:
         """Count what is refused for good; of the reasons, so many get a label and the rest shares one."""
-        if reason not in self._reasons:
-            if len(self._reasons) >= _REASONS:
-                reason = _OTHER
-            self._reasons.add(reason)
-        self.refused.labels(signal, reason).inc(count)
+        self.refused.labels(signal, _bounded(reason, self._reasons)).inc(count)
+
+    def refuse_series(self, metric: str, count: int) -> None:
+        """Count series that were not created; of the metrics, so many get a label and the rest shares one."""
+        self.series_refused.labels(_bounded(metric, self._offenders)).inc(count)
 
     def whole(self) -> CollectorRegistry:
         """Return the metrics of all processes of the writer together."""

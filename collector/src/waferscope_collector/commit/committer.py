@@ -149,6 +149,8 @@ class Committer:
     async def _try(self, batches: Sequence[Batch], *, recheck: bool) -> None:
         async with asyncio.timeout(_COMMIT_TIMEOUT), self._pool.acquire(timeout=_ACQUIRE_TIMEOUT) as conn:
             self._meters.series_created.inc(await self._series.provide(conn, batches))
+            for metric, count in self._series.guard.take_refused().items():
+                self._meters.refuse_series(metric, count)
             await transaction.ensure_partitions(conn, batches, recheck=recheck)
             began = time.perf_counter()
             stored = await transaction.store(conn, batches, self._host_interval)

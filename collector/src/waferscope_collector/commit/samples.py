@@ -22,6 +22,9 @@ from waferscope_collector.copy import (
 )
 from waferscope_collector.decode.points import NANOS_PER_MS, Exemplar, Histograms
 from waferscope_collector.fold.delta import gather_histograms, gather_numbers
+from waferscope_schemas import partitioning
+
+_DENSE_ROWS = 1_000  # of a commit: fewer are not worth the question
 
 Batches = NDArray[np.int64]  # the request of each sample
 
@@ -109,7 +112,14 @@ def _deltas(entries: Sequence[tuple[int, Points]]) -> list[Identified[Histograms
 
 
 async def _copy_numbers(conn: PoolConnectionProxy, parts: Sequence[Samples]) -> None:
+    if parts and _dense(np.concatenate([part.series_ids for part in parts])):
+        await partitioning.expect_dense_copy(conn)
     await _copy(conn, "sample", SAMPLE_COLUMNS, [sample_rows(part) for part in parts])
+
+
+def _dense(series_ids: NDArray[np.int64]) -> bool:
+    """Tell whether there are so many samples of each series that they may go into the columnstore at once."""
+    return len(series_ids) >= _DENSE_ROWS and len(series_ids) >= partitioning.DENSE * len(np.unique(series_ids))
 
 
 async def _store_exemplars(conn: PoolConnectionProxy, entries: Sequence[tuple[int, Points]]) -> None:
