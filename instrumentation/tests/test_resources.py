@@ -98,7 +98,7 @@ def test_cpu_time_of_the_process_is_that_between_begin_and_end(telemetry: Any) -
 def test_live_children_count_with_cpu_time_and_memory(telemetry: Any, child: Any, until: Any) -> None:
     with waferscope.job("overlay") as job:
         child()
-        probe = job.run().runtime.probe
+        probe = job._running().runtime.probe
         until(lambda: probe.memory().children)
     said = _ended(telemetry)
     assert _cpu(said) >= CPU * 0.9
@@ -108,7 +108,7 @@ def test_live_children_count_with_cpu_time_and_memory(telemetry: Any, child: Any
 def test_children_that_have_ended_count_with_cpu_time_only(telemetry: Any, child: Any, until: Any) -> None:
     with waferscope.job("overlay") as job:
         child().communicate()
-        until(lambda: not job.run().runtime.probe.memory().children)
+        until(lambda: not job._running().runtime.probe.memory().children)
     said = _ended(telemetry)
     assert _cpu(said) >= CPU * 0.9
     assert "wafer.job.memory.children" not in said
@@ -134,7 +134,7 @@ def test_live_children_count_with_storage_and_context_switches(
 ) -> None:
     with waferscope.job("overlay") as job:
         child(WRITE, tmp_path / "map")
-        until(lambda: job.run().runtime.probe.memory().children)
+        until(lambda: job._running().runtime.probe.memory().children)
     said = _ended(telemetry)
     _check_written(said["wafer.job.io.write"], tmp_path)
     assert WAITED <= said["wafer.job.context_switches.voluntary"] < WAITED * 1.5
@@ -298,7 +298,7 @@ def test_pauses_of_the_garbage_collector_are_told_where_they_are_asked_for(telem
     assert len(gc.callbacks) == before + 1
     with waferscope.job("overlay") as job:
         gc.collect()
-        job.run().beat()
+        job._running().beat()
     said = [attributes["wafer.job.gc.pause"] for _, attributes in telemetry.events()[-2:]]
     assert 0 < said[0] <= said[1] < 60
     gc.callbacks.pop()
@@ -335,7 +335,7 @@ def _on_gpu(receiver: Any, run: Any, tmp_path: Path, module: str) -> list[dict[s
         gpu._FRESH = -1.0
         with waferscope.job("overlay") as job:
             pynvml.held = 3000
-            job.run().beat()
+            job._running().beat()
             pynvml.held = 2000
         if hasattr(pynvml, "opened"):
             assert pynvml.opened == 1

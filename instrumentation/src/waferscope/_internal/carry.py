@@ -47,7 +47,7 @@ class Carried(Generic[P, R]):
             if self._context is not None:
                 headers = environment.injected(self._context)
                 job = context.job_of(self._context)
-                spec = job.carried() if job is not None else None
+                spec = job._carried() if job is not None else None
         return _arrive, (self._function, headers, spec)
 
 
@@ -91,5 +91,5 @@ def _arrive(function: Callable[..., Any], headers: Mapping[str, str], spec: Spec
     with guard.CONTEXT:
         here = environment.extracted(headers)
         if spec is not None:
-            here = Job.elsewhere(spec, here)
+            here = Job._elsewhere(spec, here)
     return Carried(function, here)

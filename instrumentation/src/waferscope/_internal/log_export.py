@@ -86,7 +86,7 @@ def _attributes(record: logging.LogRecord, here: Any) -> dict[str, AttributeValu
     said[semconv.CODE_FUNCTION_NAME] = record.funcName or ""
     said[semconv.CODE_LINE_NUMBER] = record.lineno
     job = context.job_of(here)
-    run = job.run() if job is not None else None
+    run = job._running() if job is not None else None
     if run is not None:
         said.update(run.on_steps)
     if record.exc_info and record.exc_info[1] is not None:

@@ -33,11 +33,11 @@ class Observed:
         self._repeats = 0  # entries amid the first one, which alone begins and ends it
 
     @abstractmethod
-    def begin(self) -> None:
+    def _begin(self) -> None:
         """Note the beginning; must not raise."""
 
     @abstractmethod
-    def finish(self, error: BaseException | None) -> None:
+    def _finish(self, error: BaseException | None) -> None:
         """Note the end; must not raise.
 
         Args:
@@ -45,7 +45,7 @@ class Observed:
         """
 
     @abstractmethod
-    def again(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Self:
+    def _again(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Self:
         """Make another one like this, not yet begun: each call of a decorated function is a run of its own.
 
         Args:
@@ -82,14 +82,14 @@ class Observed:
         with guard.ARGUMENTS:
             self._declared = Outcome(JobResult.CANCELLATION, reason=arguments.text(reason))
 
-    def suspend(self) -> None:
+    def _suspend(self) -> None:
         """Give the caller's context back while a generator waits at its `yield`."""
         with guard.CONTEXT:
             self._suspended = context.current()
             context.detach(self._token)
             self._token = None
 
-    def resume(self) -> None:
+    def _resume(self) -> None:
         """Make current again what was current in the generator."""
         with guard.CONTEXT:
             if self._suspended is not None:
@@ -97,14 +97,14 @@ class Observed:
 
     def __enter__(self) -> Self:
         try:
-            self.begin()
+            self._begin()
         except BaseException as error:  # what a signal handler of the host's raises amid it: nobody else would end it
-            self.finish(error)
+            self._finish(error)
             raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self.finish(error)
+        self._finish(error)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -112,7 +112,7 @@ class Observed:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        self.finish(error)
+        self._finish(error)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Observe each call of a function, coroutine function, generator or async generator function.
@@ -123,4 +123,4 @@ class Observed:
         Returns:
             A function of the same kind and signature.
         """
-        return decorator.decorate(self.again, function)
+        return decorator.decorate(self._again, function)

@@ -140,7 +140,7 @@ class Run:
         """
         for step in reversed(self._steps[:]):
             step.cancel(reason)
-            step.finish(None)
+            step.__exit__(None, None, None)
         with guard.JOB:
             self.end(outcome.Outcome(outcome.CANCELLATION.result, reason=reason), None)
 

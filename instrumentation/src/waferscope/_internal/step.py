@@ -39,27 +39,12 @@ class Step(Observed):
         self.name = name
         self.index = -1
 
-    @classmethod
-    def of(cls, find: Callable[[], Job], name: str, attributes: Mapping[str, Any]) -> Step:
-        """Make a step.
-
-        Args:
-            find: Tells its job once it begins.
-            name: Of low cardinality.
-            attributes: By the keywords of a job, or the author's own.
-        """
-        checked: Mapping[str, AttributeValue] = {}
-        with guard.ARGUMENTS:
-            name = arguments.identifier("the name of a step", name) or "unknown"
-            checked = spec.on_step(attributes) if attributes else attributes
-        return cls(find, name, checked)
-
-    def again(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Step:
-        """See `Observed.again`."""
+    def _again(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Step:
+        """See `Observed._again`."""
         del args, kwargs
         return Step(self._find, self.name, self._attributes)
 
-    def begin(self) -> None:
+    def _begin(self) -> None:
         """Start the span and make it current."""
         with guard.STEP:
             if self._span is not None:
@@ -67,7 +52,7 @@ class Step(Observed):
                 self._repeats += 1
                 return
             job = self._find()
-            run = job.run()
+            run = job._running()
             if run is None:
                 return
             self._run = run
@@ -81,12 +66,12 @@ class Step(Observed):
                 semconv.WAFER_STEP_NAME: self.name,
                 semconv.WAFER_STEP_INDEX: self.index,
             }
-            here = job.context_here(run)
+            here = job._context_here(run)
             self._span = span.start(run.runtime.tracer, self.name, attributes, self._start_ns, here)
             with guard.CONTEXT:
                 self._token = context.attach(context.with_step(here, self, self._span))
 
-    def finish(self, error: BaseException | None) -> None:
+    def _finish(self, error: BaseException | None) -> None:
         """End the span and record the duration."""
         if self._repeats:
             self._repeats -= 1
@@ -110,3 +95,18 @@ class Step(Observed):
                     started.set_attribute(semconv.WAFER_STEP_RESULT_REASON, how.reason)
             span.end(started, how, error, self._start_ns, elapsed_ns)
             run.leave_step(self, how, elapsed_ns / 1e9, started, self._start_ns + elapsed_ns)
+
+
+def make_step(find: Callable[[], Job], name: str, attributes: Mapping[str, Any]) -> Step:
+    """Make a step.
+
+    Args:
+        find: Tells its job once it begins.
+        name: Of low cardinality.
+        attributes: By the keywords of a job, or the author's own.
+    """
+    checked: Mapping[str, AttributeValue] = {}
+    with guard.ARGUMENTS:
+        name = arguments.identifier("the name of a step", name) or "unknown"
+        checked = spec.on_step(attributes) if attributes else attributes
+    return Step(find, name, checked)
