@@ -122,6 +122,29 @@ def test_a_record_factory_of_the_hosts_still_makes_the_records(run: Any) -> None
     assert (ended.code, ended.err) == (0, "OVL-02 overlay hello\n")
 
 
+def test_importing_leaves_logging_alone_and_defaults_of_a_formatter_stand_in_until_there_are_ids(run: Any) -> None:
+    ended = run(
+        """
+        import logging
+        factory = logging.getLogRecordFactory()
+        import waferscope
+        assert logging.getLogRecordFactory() is factory
+        handler = logging.StreamHandler()
+        form = "%(message)s in [%(wafer_job_name)s]"
+        handler.setFormatter(logging.Formatter(form, defaults={"wafer_job_name": ""}))
+        logging.basicConfig(handlers=[handler])
+        logging.warning("before")
+        with waferscope.job("overlay"):
+            logging.warning("within")
+        logging.warning("after")
+        """,
+        OTEL_TRACES_EXPORTER="none",
+        OTEL_LOGS_EXPORTER="none",
+        OTEL_METRICS_EXPORTER="none",
+    )
+    assert (ended.code, ended.err) == (0, "before in []\nwithin in [overlay]\nafter in []\n")
+
+
 def test_logs_are_exported_only_where_that_is_asked_for(telemetry: Any, host: Any) -> None:
     host[0].error("hello")
     assert _logs(telemetry) == []
