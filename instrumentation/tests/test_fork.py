@@ -116,6 +116,29 @@ def test_a_child_that_runs_another_program(receiver: Any, run: Any) -> None:
     _check(receiver, run(script, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url), {"parent": 1, "program": 1})
 
 
+def test_pythons_warning_of_a_fork_amid_threads_is_no_exception_where_warnings_are(receiver: Any, run: Any) -> None:
+    script = (
+        CHILD
+        + """
+    import multiprocessing, pty, subprocess
+    with waferscope.job("parent"):
+        child()
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        os.close(terminal)
+        process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(0,))
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+        subprocess.run(["true"], check=True, preexec_fn=lambda: None)
+    """
+    )
+    ended = run(script, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, PYTHONWARNINGS="error")
+    _check(receiver, ended, {"parent": 1, "child": 1})
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_processes_of_multiprocessing(receiver: Any, run: Any, tmp_path: Any, method: str) -> None:
     (tmp_path / "forked.py").write_text(
