@@ -12,7 +12,7 @@ from opentelemetry.trace import StatusCode
 
 import waferscope
 from waferscope._internal import process
-from waferscope._internal.usage import Memory
+from waferscope._internal.usage import NOTHING, Memory
 
 IDENTITY = {
     "lot": "wafer.lot.id",
@@ -166,7 +166,10 @@ def test_metrics_have_few_attributes_and_no_ids(telemetry: Any) -> None:
     assert metrics["wafer.substrate.processed"][good].sum == 3
 
 
-def test_a_heartbeat_tells_progress_step_and_consumption(telemetry: Any) -> None:
+def test_a_heartbeat_tells_progress_step_and_consumption(telemetry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    current = process.current()
+    assert current is not None
+    monkeypatch.setattr(current.probe, "usage", lambda: NOTHING)  # no high-water mark that rises amid the test
     with waferscope.job("overlay") as job, job.step("fit"):
         job.progress(3, 25)
         job._running().sample(Memory(own=5_000_000_000_000))
