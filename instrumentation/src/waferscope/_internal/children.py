@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from waferscope._internal import guard
 
 if TYPE_CHECKING:
     import psutil
@@ -61,7 +62,7 @@ def added_up(processes: Iterable[psutil.Process]) -> Account:
 
     accounts = [Account()]
     for process in processes:
-        with suppress(Error):
+        with guard.Expected(Error):
             accounts.append(_account(process))
     return Account(*map(sum, zip(*accounts, strict=True)))
 
@@ -82,11 +83,11 @@ def _account(process: psutil.Process) -> Account:
     read = written = voluntary = involuntary = 0
     # Kernels and containers may keep these from us (AccessDenied), or lack the file, or its lines.
     if sys.platform == "linux":  # elsewhere other things than bytes of storage are counted
-        with suppress(Error, AttributeError, RuntimeError, ValueError):
+        with guard.Expected(Error, AttributeError, RuntimeError, ValueError):
             counted = process.io_counters()
             read, written = counted.read_bytes, counted.write_bytes
     if sys.platform != "win32":  # where those of this process aren't told either
-        with suppress(Error, RuntimeError):
+        with guard.Expected(Error, RuntimeError):
             voluntary, involuntary = process.num_ctx_switches()
     return Account(user, system, read, written, voluntary, involuntary, memory)
 
@@ -115,7 +116,7 @@ def descendants(process: psutil.Process) -> Iterator[psutil.Process]:
     pids = _children_of(process.pid)
     while pids:
         pid = pids.pop()
-        with suppress(Error):
+        with guard.Expected(Error):
             yield Process(pid)
             pids += _children_of(pid)
 
@@ -123,8 +124,8 @@ def descendants(process: psutil.Process) -> Iterator[psutil.Process]:
 def _children_of(pid: int) -> list[int]:
     """Read proc(5), /proc/pid/task/tid/children: each thread has those that it has started."""
     found: list[int] = []
-    with suppress(OSError):
+    with guard.Expected(OSError):
         for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - names are all that is needed
-            with suppress(OSError), open(f"/proc/{pid}/task/{task}/children", "rb") as file:  # noqa: PTH123
+            with guard.Expected(OSError), open(f"/proc/{pid}/task/{task}/children", "rb") as file:  # noqa: PTH123
                 found += map(int, file.read().split())
     return found

@@ -160,7 +160,7 @@ class Job(Observed):
                 self._spec = spec = self._arguments.check()
                 self.id, self.attempt = spec.id or self.id, spec.attempt
             runtime = self._pipeline()
-            here = context.current()
+            self._outer = here = context.current()
             if runtime is None:
                 self._attach(context.with_job(here, self, None, {}))
                 return
@@ -176,12 +176,9 @@ class Job(Observed):
             self._repeats -= 1
             return
         with guard.JOB:
-            with guard.CONTEXT:
-                context.detach(self._token)
-                self._token = None
+            self._detach()
             run = self._run
-            if run is not None:
-                run.end(outcome.of(error, self._declared), error)
+            if run is not None and run.end(outcome.of(error, self._declared), error):
                 settings = run.runtime.settings
                 if settings.flush_after_job and not run.runtime.active:
                     run.runtime.flush(settings.flush_timeout)
@@ -205,14 +202,15 @@ class Job(Observed):
             process.start(run.runtime)
         return run
 
-    def _context_here(self, run: Run) -> Context:
+    def _context_here(self, run: Run, current: Context | None = None) -> Context:
         """Give the context for a step: the current one if it is this job's; in another thread the job's own.
 
         Args:
             run: Of this job.
+            current: The current one, where it is known.
         """
         with guard.CONTEXT:
-            here = context.current()
+            here = context.current() if current is None else current
             return here if context.job_of(here) is self else run.context
         return run.context
 

@@ -75,8 +75,10 @@ def _export(record: logging.LogRecord) -> None:
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception:  # noqa: BLE001 - its arguments don't fit: the host's own handlers tell that
-        return str(record.msg)
+    except Exception as error:
+        if guard.passes(error, error.__traceback__):
+            raise
+        return str(record.msg)  # its arguments don't fit: the host's own handlers tell that
 
 
 def _attributes(record: logging.LogRecord, here: Any) -> dict[str, AttributeValue]:

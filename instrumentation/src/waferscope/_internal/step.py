@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry import trace
+
 from waferscope import semconv
 from waferscope._internal import arguments, clock, context, guard, outcome, span, spec
 from waferscope._internal.observed import Observed
@@ -66,7 +68,9 @@ class Step(Observed):
                 semconv.WAFER_STEP_NAME: self.name,
                 semconv.WAFER_STEP_INDEX: self.index,
             }
-            here = job._context_here(run)
+            with guard.CONTEXT:
+                self._outer = context.current()
+            here = job._context_here(run, self._outer)
             self._span = span.start(run.runtime.tracer, self.name, attributes, self._start_ns, here)
             with guard.CONTEXT:
                 self._token = context.attach(context.with_step(here, self, self._span))
@@ -78,11 +82,20 @@ class Step(Observed):
             return
         started, self._span = self._span, None
         run = self._run
-        if started is None or run is None:
+        if run is None:
             return
+        if started is None:
+            run.forget_step(self)
+            return
+        try:
+            self._end(run, started, error)
+        except BaseException:  # of the host's: we are called again; what is left to do needs no span that has ended
+            self._span = started if started.is_recording() else trace.INVALID_SPAN
+            raise
+
+    def _end(self, run: Run, started: Span, error: BaseException | None) -> None:
         with guard.STEP:
-            with guard.CONTEXT:
-                context.detach(self._token)
+            self._detach()
             if self._pid != os.getpid():
                 return  # the copy in a forked child: the parent ends it
             how = outcome.of(error, self._declared)
