@@ -10,7 +10,8 @@ who wrote: a signal that came to a child is sent there again. Whoever closes the
 close all they don't know, ends the watch.
 
 What remains: `faulthandler` writes nothing in a thread that Python does not know. The kernel gives the signal to the
-main thread unless that blocks it, as it does for some µs while it starts another one; then the signal may get lost.
+main thread unless that blocks it, as it does for some µs while it starts another one; then the signal may get lost,
+where a library of the host's has such threads that don't block it. Ours block it.
 (`all_threads=True` would write there, too, but reads the frames of running threads, and may crash.)
 """
 
@@ -32,6 +33,7 @@ from pathlib import Path
 from types import BuiltinFunctionType
 
 from waferscope._internal import guard
+from waferscope._internal.helper import Helper
 
 _SIGNAL = signal.SIGTERM
 _BIT = 1 << (_SIGNAL - 1)
@@ -67,7 +69,7 @@ class Termination:
             if self._ends is not None or not _can_watch() or not _has_default_action():
                 return
             ends, ready = _connected(), threading.Event()
-            thread = threading.Thread(target=self._wait, args=(ends, ready), name="waferscope-term", daemon=True)
+            thread = Helper(self._wait, (ends, ready), "waferscope-term")
             thread.start()
             ready.wait(_PATIENCE)
             self._ends, self._thread = ends, thread
@@ -100,7 +102,7 @@ class Termination:
             return
         _release()
         while thread.is_alive() and select.select([ends[0]], [], [], 0)[0]:
-            thread.join(_AGAIN)
+            time.sleep(_AGAIN)
 
     def _catch(self) -> None:
         if self._ends is not None:
