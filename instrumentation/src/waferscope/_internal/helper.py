@@ -42,4 +42,6 @@ class Helper(threading.Thread):
 
 
 def _blockable() -> set[int]:
-    return set(map(int, signal.valid_signals())) - {getattr(signal, name) for name in _OWN_FAULTS if hasattr(signal, name)}
+    return set(map(int, signal.valid_signals())) - {
+        getattr(signal, name) for name in _OWN_FAULTS if hasattr(signal, name)
+    }
