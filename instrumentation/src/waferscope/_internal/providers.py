@@ -25,7 +25,7 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from waferscope._internal import exporters, guard, ids
+from waferscope._internal import exporters, guard, ids, weight
 from waferscope._internal.delivery import Channel, Emitted, Exported, Log
 from waferscope._internal.outbox import Outbox
 from waferscope._internal.own_providers import PatientLoggerProvider, PatientTracerProvider
@@ -35,7 +35,7 @@ from waferscope._internal.settings import Settings, whole
 if TYPE_CHECKING:
     from waferscope._internal.metrics import Delta
 
-_WAITING = 8192  # spans or events: some 20 MB while the receiver is away
+_WAITING = 8192  # spans, events, or log records: at most some 40 MB of each while the receiver is away
 _BATCH = 512  # records in one request
 
 _own: weakref.WeakSet[Any] = weakref.WeakSet()  # providers made here, not to be taken for the host's
@@ -149,7 +149,7 @@ def traces(
     if isinstance(provider, trace.ProxyTracerProvider) or provider in _own:
         provider = PatientTracerProvider(resource=resource, shutdown_on_exit=False, id_generator=TraceIds())
         for route in exporters.build("traces", settings.endpoint):
-            waiting = Outbox(whole("OTEL_BSP_MAX_QUEUE_SIZE", _WAITING))
+            waiting = Outbox(whole("OTEL_BSP_MAX_QUEUE_SIZE", _WAITING), weigh=weight.of_span)
             batch = whole("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", _BATCH)
             channels.append(
                 Exported("spans", SpanExportResult.SUCCESS, route, outbox=waiting, batch=batch, prepare=list, log=log)
@@ -173,7 +173,7 @@ def events(
     if not _is_unset(provider) and provider not in _own:
         logger: Logger = provider.get_logger(scope.name, scope.version, scope.schema_url)
         emitted = [
-            Emitted(signal, Outbox(waiting, Record.gave_way), partial(_emit, logger), log)
+            Emitted(signal, Outbox(waiting, Record.gave_way, weight.of_record), partial(_emit, logger), log)
             for signal in ("events", "logs")
         ]
         return Events((emitted[0],), (emitted[1],), _flush_of(provider, own=False))
@@ -185,7 +185,7 @@ def events(
         return tuple(
             Exported(
                 signal, LogRecordExportResult.SUCCESS, route,
-                outbox=Outbox(waiting, Record.gave_way), batch=batch, prepare=prepare, log=log,
+                outbox=Outbox(waiting, Record.gave_way, weight.of_record), batch=batch, prepare=prepare, log=log,
             )
             for route in exporters.build("logs", settings.endpoint)
         )  # fmt: skip
