@@ -122,6 +122,31 @@ def test_a_record_factory_of_the_hosts_still_makes_the_records(run: Any) -> None
     assert (ended.code, ended.err) == (0, "OVL-02 overlay hello\n")
 
 
+@pytest.mark.parametrize("refused", ["__dict__", "wafer_job_id"])
+def test_a_record_that_refuses_our_ids_is_written_without_them(run: Any, refused: str) -> None:
+    ended = run(
+        f"""
+        import logging, waferscope
+        class Mine(logging.LogRecord):
+            def __setattr__(self, name, value):
+                if name == "{refused}":
+                    raise AttributeError(name)
+                super().__setattr__(name, value)
+        logging.setLogRecordFactory(Mine)
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("waferscope").disabled = True
+        waferscope.configure(export_logs="INFO")
+        for _ in range(2):
+            with waferscope.job("overlay"):
+                logging.warning("hello")
+        """,
+        OTEL_TRACES_EXPORTER="none",
+        OTEL_LOGS_EXPORTER="none",
+        OTEL_METRICS_EXPORTER="none",
+    )
+    assert (ended.code, ended.err) == (0, "hello\nhello\n")
+
+
 def test_importing_leaves_logging_alone_and_defaults_of_a_formatter_stand_in_until_there_are_ids(run: Any) -> None:
     ended = run(
         """
