@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from functools import cache
 from typing import Any
 
@@ -12,6 +11,8 @@ DEFAULT = 0  # SIG_DFL
 
 @cache
 def _sigaction() -> Any:
+    import ctypes  # noqa: PLC0415 - only processes that run a job pay for it
+
     # Of the C library that the process has loaded; without letting other threads run, for fork hooks ask, too.
     return ctypes.PyDLL(None).sigaction
 
@@ -24,7 +25,10 @@ def handler(number: int) -> int:
 
     Raises:
         OSError: There is no such signal, or the platform does not tell.
+        ImportError: Python was built without ctypes.
     """
+    import ctypes  # noqa: PLC0415 - as above
+
     action = ctypes.create_string_buffer(_LARGEST)
     if _sigaction()(number, None, action) != 0:
         raise OSError(f"what handles signal {number} can't be told")
