@@ -84,6 +84,46 @@ def test_a_fork_after_a_second_configure(receiver: Any, run: Any) -> None:
     _check(receiver, run(script, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url), {"retired": 1, "parent": 1, "child": 2})
 
 
+def test_a_child_that_tells_nothing_pays_next_to_nothing(run: Any) -> None:
+    """No sessions, no exporters, no look at the process or at the installed packages; the child that tells pays."""
+    script = (
+        CHILD
+        + """
+    import requests
+    from waferscope._internal import process, runtime
+    from opentelemetry.sdk import resources, trace
+    from opentelemetry.sdk._logs import _internal
+    made = []
+    def counted(what, name):
+        below = getattr(what, name)
+        def count(*args, **kwargs):
+            made.append(name)
+            return below(*args, **kwargs)
+        setattr(what, name, count)
+    counted(requests, "Session")
+    counted(runtime, "Process")
+    if hasattr(trace, "_get_process_dependent_resource"):
+        counted(trace, "_get_process_dependent_resource")
+        counted(_internal, "_get_process_dependent_resource")
+    with waferscope.job("parent"):
+        pass
+    made.clear()
+    for uses in (False, True):
+        pid = os.fork()
+        if pid == 0:
+            if uses:
+                with waferscope.job("child"):
+                    pass
+                waferscope.flush(0.1)
+            print(len(made) > 0, flush=True)
+            os._exit(0)
+        os.waitpid(pid, 0)
+    """
+    )
+    ended = run(script, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", WAFERSCOPE_FLUSH_TIMEOUT="0.1")
+    assert (ended.code, ended.out) == (0, "False\nTrue\n"), ended.err
+
+
 def test_a_child_of_a_child(receiver: Any, run: Any) -> None:
     script = (
         CHILD
@@ -114,6 +154,29 @@ def test_a_child_that_runs_another_program(receiver: Any, run: Any) -> None:
             assert os.waitpid(pid, 0)[1] == 0
     """
     _check(receiver, run(script, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url), {"parent": 1, "program": 1})
+
+
+def test_pythons_warning_of_a_fork_amid_threads_is_no_exception_where_warnings_are(receiver: Any, run: Any) -> None:
+    script = (
+        CHILD
+        + """
+    import multiprocessing, pty, subprocess
+    with waferscope.job("parent"):
+        child()
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        os.close(terminal)
+        process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(0,))
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+        subprocess.run(["true"], check=True, preexec_fn=lambda: None)
+    """
+    )
+    ended = run(script, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, PYTHONWARNINGS="error")
+    _check(receiver, ended, {"parent": 1, "child": 1})
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])

@@ -52,7 +52,7 @@ INSIDE = {
     "renewal of the pipeline": "runtime.Runtime.renew = broken",
     "renewal of channels": "delivery.Exported.renew = broken",
     "socket of signals": "termination._connected = broken",
-    "getsignal": "termination._has_default_action = termination._release = broken",
+    "getsignal": "termination._has_default_action = termination.Termination._release = broken",
     "atexit": "import atexit; atexit.register = atexit.unregister = broken",
     "close": "runtime.Runtime.close = broken",
     "flush": "process.flush = runtime.Runtime.flush = broken",

@@ -12,7 +12,7 @@ from opentelemetry.trace import StatusCode
 
 import waferscope
 from waferscope._internal import process
-from waferscope._internal.usage import Memory
+from waferscope._internal.usage import NOTHING, Memory
 
 IDENTITY = {
     "lot": "wafer.lot.id",
@@ -166,11 +166,14 @@ def test_metrics_have_few_attributes_and_no_ids(telemetry: Any) -> None:
     assert metrics["wafer.substrate.processed"][good].sum == 3
 
 
-def test_a_heartbeat_tells_progress_step_and_consumption(telemetry: Any) -> None:
+def test_a_heartbeat_tells_progress_step_and_consumption(telemetry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    current = process.current()
+    assert current is not None
+    monkeypatch.setattr(current.probe, "usage", lambda: NOTHING)  # no high-water mark that rises amid the test
     with waferscope.job("overlay") as job, job.step("fit"):
         job.progress(3, 25)
-        job.run().sample(Memory(own=5_000_000_000_000))
-        job.run().beat()
+        job._running().sample(Memory(own=5_000_000_000_000))
+        job._running().beat()
     _, beat, ended = telemetry.events()
     assert beat[0] == "wafer.job.heartbeat"
     assert (
@@ -192,7 +195,7 @@ def test_a_heartbeat_tells_progress_step_and_consumption(telemetry: Any) -> None
 def test_no_heartbeat_follows_the_end(telemetry: Any) -> None:
     with waferscope.job("overlay") as job:
         pass
-    job.run().beat()
+    job._running().beat()
     assert [name for name, _ in telemetry.events()] == ["wafer.job.started", "wafer.job.ended"]
 
 
@@ -311,6 +314,24 @@ def test_active_jobs_are_forgotten_when_they_end(telemetry: Any) -> None:
     current = process.current()
     assert current is not None
     with waferscope.job("overlay") as job:
-        assert list(current.active.values()) == [job.run()]
+        assert list(current.active.values()) == [job._running()]
     assert current.active == {}
     assert telemetry.events()
+
+
+OF_ALL = {"cancel", "fail", "name", "skip"}
+
+
+@pytest.mark.parametrize(
+    ("handle", "others"),
+    [
+        (
+            waferscope.job("overlay"),
+            {"attempt", "id", "log", "processed", "progress", "record", "retry", "step", "traceparent", "track"},
+        ),
+        (waferscope.current_job().step("fit"), {"index"}),
+    ],
+    ids=["job", "step"],
+)
+def test_completion_shows_authors_what_is_theirs_only(handle: Any, others: set[str]) -> None:
+    assert {name for name in dir(handle) if not name.startswith("_")} == OF_ALL | others

@@ -122,6 +122,54 @@ def test_a_record_factory_of_the_hosts_still_makes_the_records(run: Any) -> None
     assert (ended.code, ended.err) == (0, "OVL-02 overlay hello\n")
 
 
+@pytest.mark.parametrize("refused", ["__dict__", "wafer_job_id"])
+def test_a_record_that_refuses_our_ids_is_written_without_them(run: Any, refused: str) -> None:
+    ended = run(
+        f"""
+        import logging, waferscope
+        class Mine(logging.LogRecord):
+            def __setattr__(self, name, value):
+                if name == "{refused}":
+                    raise AttributeError(name)
+                super().__setattr__(name, value)
+        logging.setLogRecordFactory(Mine)
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("waferscope").disabled = True
+        waferscope.configure(export_logs="INFO")
+        for _ in range(2):
+            with waferscope.job("overlay"):
+                logging.warning("hello")
+        """,
+        OTEL_TRACES_EXPORTER="none",
+        OTEL_LOGS_EXPORTER="none",
+        OTEL_METRICS_EXPORTER="none",
+    )
+    assert (ended.code, ended.err) == (0, "hello\nhello\n")
+
+
+def test_importing_leaves_logging_alone_and_defaults_of_a_formatter_stand_in_until_there_are_ids(run: Any) -> None:
+    ended = run(
+        """
+        import logging
+        factory = logging.getLogRecordFactory()
+        import waferscope
+        assert logging.getLogRecordFactory() is factory
+        handler = logging.StreamHandler()
+        form = "%(message)s in [%(wafer_job_name)s]"
+        handler.setFormatter(logging.Formatter(form, defaults={"wafer_job_name": ""}))
+        logging.basicConfig(handlers=[handler])
+        logging.warning("before")
+        with waferscope.job("overlay"):
+            logging.warning("within")
+        logging.warning("after")
+        """,
+        OTEL_TRACES_EXPORTER="none",
+        OTEL_LOGS_EXPORTER="none",
+        OTEL_METRICS_EXPORTER="none",
+    )
+    assert (ended.code, ended.err) == (0, "before in []\nwithin in [overlay]\nafter in []\n")
+
+
 def test_logs_are_exported_only_where_that_is_asked_for(telemetry: Any, host: Any) -> None:
     host[0].error("hello")
     assert _logs(telemetry) == []

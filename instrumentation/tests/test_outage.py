@@ -7,6 +7,7 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 from enum import Enum
+from random import Random
 from typing import Any
 
 import pytest
@@ -91,6 +92,49 @@ def test_in_an_outage_the_oldest_gives_way_and_every_drop_is_counted(caplog: pyt
         "telemetry can't be delivered now; it waits, trying again",
         "telemetry is delivered again; 4890 records were dropped meanwhile",
     ]
+
+
+def test_long_items_take_several_places_and_none_is_lost_uncounted() -> None:
+    gone: list[str] = []
+    outbox = Outbox(100, gone.append, len)
+    chance, put, taken = Random(7), [], []
+    for number in range(5000):
+        item = f"{number} " + "x" * chance.choice([0, 100, 3000, 20_000])
+        put.append(item)
+        outbox.put(item)
+        assert sum(1 + len(waiting) // 2048 for waiting in outbox._items if waiting) <= 100
+        if chance.random() < 0.1:
+            batch = outbox.take(20)
+            assert batch
+            assert sum(1 + len(each) // 2048 for each in batch[:-1]) < 20
+            taken += batch
+    while outbox:
+        taken += outbox.take(20)
+    assert outbox.overrun() == len(gone)
+    assert sorted(gone + taken, key=put.index) == put
+    assert taken == sorted(taken, key=put.index)
+    assert len(taken) > 500
+
+
+def test_an_item_that_is_too_long_alone_gives_way() -> None:
+    outbox = Outbox(100, weigh=len)
+    outbox.put("x" * 2048 * 101)
+    assert (len(outbox), outbox.overrun(), outbox.take(10)) == (0, 1, [])
+
+
+def test_memory_is_bounded_however_long_the_texts(outage: tuple[Runtime, dict[str, Receiver]]) -> None:
+    runtime, _ = outage
+    tracemalloc.start()
+    with waferscope.job("overlay") as job:
+        for number in range(9000):
+            job.log("x" * 8000 + str(number))
+        for number in range(2000):
+            with job.step("fit", wafers=[f"{number} " + "x" * 8000] * 20):
+                pass
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 60e6
+    assert runtime.waits() > 1000
 
 
 def test_a_batch_is_tried_again_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:

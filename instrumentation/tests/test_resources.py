@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import waferscope
-from waferscope._internal import process, usage
+from waferscope._internal import guard, process, usage
 from waferscope._internal.children import Children
 from waferscope._internal.usage import Memory, Usage
 
@@ -50,24 +50,37 @@ while time.process_time() < {CPU}:
 print("burnt", flush=True)
 sys.stdin.readline()
 """
+WRITTEN = 4 << 20  # bytes
+WAITED = 200  # times
+WRITE = f"""
+import os, sys, time
+with open(sys.argv[1], "wb") as file:
+    file.write(bytes({WRITTEN}))
+    os.fsync(file.fileno())
+for _ in range({WAITED}):
+    time.sleep(0.0001)
+print("written", flush=True)
+sys.stdin.readline()
+"""
 
 
 @pytest.fixture
-def child() -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
-    """Start a child that has burnt CPU time, holds 100 MB, and ends when it is told."""
+def child() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start a child that has done its work, of burning CPU time and holding 100 MB by default; it ends when told."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start() -> subprocess.Popen[bytes]:
-        started.append(
-            subprocess.Popen([sys.executable, "-c", BURN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
-        )
+    def start(script: str = BURN, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        words = [sys.executable, "-c", script, *arguments]
+        started.append(subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0))
         assert started[-1].stdout is not None
-        assert started[-1].stdout.readline() == b"burnt\n"
+        assert started[-1].stdout.readline()
         return started[-1]
 
     yield start
     for each in started:
-        each.communicate()
+        if not each.stdin.closed:
+            each.communicate()
+        each.stdout.close()
 
 
 def test_cpu_time_of_the_process_is_that_between_begin_and_end(telemetry: Any) -> None:
@@ -85,7 +98,7 @@ def test_cpu_time_of_the_process_is_that_between_begin_and_end(telemetry: Any) -
 def test_live_children_count_with_cpu_time_and_memory(telemetry: Any, child: Any, until: Any) -> None:
     with waferscope.job("overlay") as job:
         child()
-        probe = job.run().runtime.probe
+        probe = job._running().runtime.probe
         until(lambda: probe.memory().children)
     said = _ended(telemetry)
     assert _cpu(said) >= CPU * 0.9
@@ -95,7 +108,7 @@ def test_live_children_count_with_cpu_time_and_memory(telemetry: Any, child: Any
 def test_children_that_have_ended_count_with_cpu_time_only(telemetry: Any, child: Any, until: Any) -> None:
     with waferscope.job("overlay") as job:
         child().communicate()
-        until(lambda: not job.run().runtime.probe.memory().children)
+        until(lambda: not job._running().runtime.probe.memory().children)
     said = _ended(telemetry)
     assert _cpu(said) >= CPU * 0.9
     assert "wafer.job.memory.children" not in said
@@ -114,6 +127,65 @@ def test_a_child_that_ends_between_two_looks_counts_once(telemetry: Any, child: 
     started.communicate()
     after = _used(probe)
     assert seen - 0.05 <= after < seen + (seen - before) * 0.9
+
+
+def test_live_children_count_with_storage_and_context_switches(
+    telemetry: Any, child: Any, until: Any, tmp_path: Path
+) -> None:
+    with waferscope.job("overlay") as job:
+        child(WRITE, tmp_path / "map")
+        until(lambda: job._running().runtime.probe.memory().children)
+    said = _ended(telemetry)
+    _check_written(said["wafer.job.io.write"], tmp_path)
+    assert WAITED <= said["wafer.job.context_switches.voluntary"] < WAITED * 1.5
+    with waferscope.job("overlay"):  # what it did before is another job's
+        pass
+    said = _ended(telemetry)
+    assert said["wafer.job.io.write"] == 0
+    assert said["wafer.job.context_switches.voluntary"] < WAITED
+
+
+def _check_written(told: int, where: Path) -> None:
+    assert WRITTEN <= told < WRITTEN * 1.5 or (told == 0 and _is_in_memory(where))
+
+
+def test_storage_and_context_switches_of_a_child_count_once_before_and_after_its_end(
+    child: Any, until: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alive, ended but not waited for, waited for amid two looks: each time it is in one account only."""
+    probe = usage.Process()
+    before = probe.usage()
+    monkeypatch.setattr(usage, "_FRESH", -1.0)
+    started = child(WRITE, tmp_path / "map")
+    seen = [probe.usage()]
+    started.stdin.close()
+    until(lambda: os.waitid(os.P_PID, started.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT))
+    seen.append(probe.usage())
+    monkeypatch.setattr(usage, "_FRESH", 3600.0)
+    started.wait()
+    seen.append(probe.usage())
+    for used in seen:
+        _check_written(used.written - before.written, tmp_path)
+        assert WAITED <= used.voluntary - before.voluntary < WAITED * 1.5
+
+
+def test_a_child_that_tells_no_storage_counts_with_the_rest(
+    telemetry: Any, child: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psutil  # noqa: PLC0415 - as the wrapper does, late
+
+    def denied(*_: Any) -> Any:
+        raise psutil.AccessDenied
+
+    for name in ("io_counters", "num_ctx_switches"):
+        monkeypatch.setattr(psutil.Process, name, denied)
+    with waferscope.job("overlay"):
+        child()
+    said = _ended(telemetry)
+    assert _cpu(said) >= CPU * 0.9
+    assert said["wafer.job.memory.children"] > 100_000_000
+    assert said["wafer.job.io.write"] == 0
+    assert guard.USAGE.failures == 0
 
 
 def test_children_of_children_and_of_other_threads_are_seen(telemetry: Any) -> None:
@@ -146,8 +218,8 @@ child.communicate()
 
         children = Children(psutil.Process())
         children.look()
-        assert sum(children.cpu) >= CPU * 0.9
-        assert children.memory > 100_000_000
+        assert children.account.user + children.account.system >= CPU * 0.9
+        assert children.account.memory > 100_000_000
     finally:
         done.set()
         thread.join()
@@ -226,7 +298,7 @@ def test_pauses_of_the_garbage_collector_are_told_where_they_are_asked_for(telem
     assert len(gc.callbacks) == before + 1
     with waferscope.job("overlay") as job:
         gc.collect()
-        job.run().beat()
+        job._running().beat()
     said = [attributes["wafer.job.gc.pause"] for _, attributes in telemetry.events()[-2:]]
     assert 0 < said[0] <= said[1] < 60
     gc.callbacks.pop()
@@ -263,7 +335,7 @@ def _on_gpu(receiver: Any, run: Any, tmp_path: Path, module: str) -> list[dict[s
         gpu._FRESH = -1.0
         with waferscope.job("overlay") as job:
             pynvml.held = 3000
-            job.run().beat()
+            job._running().beat()
             pynvml.held = 2000
         if hasattr(pynvml, "opened"):
             assert pynvml.opened == 1

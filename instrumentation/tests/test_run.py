@@ -54,6 +54,12 @@ def test_the_exit_code_is_the_commands(call: Call, code: int) -> None:
     assert call([*RUN, *shell(f"exit {code}")]).returncode == code
 
 
+@pytest.mark.parametrize("files", [5, 6, 7, 8, 9, 10, 12, 16])
+def test_the_command_runs_however_few_files_may_be_open(call: Call, files: int) -> None:
+    run = call([*shell(f'ulimit -n {files}; exec "$0" "$@"'), *RUN, "echo", "runs"])
+    assert (run.returncode, run.stdout) == (0, b"runs\n")
+
+
 @pytest.mark.parametrize(
     "name", ["TERM", "INT", "HUP", "QUIT", "KILL", "SEGV", "ABRT", "PIPE", "USR1", "ALRM", "RTMIN"]
 )

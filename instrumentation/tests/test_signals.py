@@ -110,6 +110,31 @@ def test_after_a_handler_of_the_host_has_gone_again_the_signal_kills(receiver: A
     assert _ends(receiver) == [("cancellation", "SIGTERM")]
 
 
+NATIVE = "library.signal(signal.SIGTERM, ctypes.cast(library.getpid, ctypes.c_void_p))"
+DUMP = "faulthandler.register(signal.SIGTERM, file=devnull)"
+
+
+@pytest.mark.parametrize("handler", [NATIVE, DUMP])
+@pytest.mark.parametrize("fork", ["pass", "os.fork() or os._exit(0); os.wait()"])
+def test_a_handler_below_python_stays_whenever_it_comes(run: Any, handler: str, fork: str) -> None:
+    script = f"""
+        import atexit, ctypes, faulthandler, os, signal, sys, waferscope
+        def late():
+            os.kill(os.getpid(), signal.SIGTERM)
+            print("lives to the end", flush=True)
+        atexit.register(late)
+        with waferscope.job("overlay"):
+            pass
+        library, devnull = ctypes.PyDLL(None), open(os.devnull, "w")
+        {handler}
+        {fork}
+        os.kill(os.getpid(), signal.SIGTERM)
+        print("lives on", flush=True)
+    """
+    ended = run(script, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", WAFERSCOPE_FLUSH_TIMEOUT="0.1")
+    assert (ended.code, ended.out) == (0, "lives on\nlives to the end\n"), ended.err
+
+
 def test_an_ignored_signal_stays_ignored(receiver: Any, start: Any) -> None:
     ignore = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
     process = _begin(start, receiver, before=ignore, work="os.kill(os.getpid(), signal.SIGTERM)")

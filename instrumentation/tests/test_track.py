@@ -21,7 +21,7 @@ Position = tuple[float, float | None]
 
 
 def _position(job: waferscope.Job) -> Position | None:
-    run = job.run()
+    run = job._running()
     assert run is not None
     return run.progress
 

@@ -50,7 +50,7 @@ with waferscope.job("walk", queued_at=1.7e9, **everything) as job:
         logging.getLogger("walk").exception("with its traceback")
     with waferscope.job("inner"):
         job.progress(1, 2)
-        job.run().beat()
+        job._running().beat()
         waferscope.flush()
     job.cancel("told to stop")
 """

@@ -15,10 +15,6 @@ PATH = Path(__file__).resolve().parents[2] / "docs" / "reference.md"
 
 _MODULES = (waferscope, testing, compat)
 _CONSTRUCTED = ("waferscope.compat",)  # modules whose classes the author makes; others have functions for that
-_OURS = {  # public for other modules of the wrapper only
-    *("again", "begin", "carried", "context_here", "elsewhere", "finish", "measure", "pipeline", "resume", "run"),
-    "suspend",
-}
 _SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Yields):$")
 _ITEM = re.compile(r"^    (\*{0,2}\w+): (.*)$")
 _WIDTH = 100  # of a signature in one line
@@ -115,7 +111,7 @@ def _members(kind: type) -> Iterator[tuple[str, Any]]:
     for base in kind.__mro__:
         if base.__module__.startswith("waferscope"):
             for name, value in vars(base).items():
-                if not name.startswith("_") and name not in _OURS and _is_member(value):
+                if not name.startswith("_") and _is_member(value):
                     found.setdefault(name, value)
     return iter(found.items())
 

@@ -13,7 +13,7 @@ from waferscope._internal.current import current_job
 from waferscope._internal.job import Job
 from waferscope._internal.settings import is_strict, load
 from waferscope._internal.spec import UNKNOWN, Arguments
-from waferscope._internal.step import Step
+from waferscope._internal.step import Step, make_step
 
 Told = Callable[..., Any]  # a function from the arguments of a decorated function's call to the value
 
@@ -145,7 +145,7 @@ def step(name: str, /, **attributes: AttributeValue) -> Step:
         if callable(name):
             decorated: Step = _bare("step", name, step)
             return decorated
-    return Step.of(current_job, name, attributes)
+    return make_step(current_job, name, attributes)
 
 
 def flush(timeout: float = 3.0) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, overload
 
@@ -128,7 +127,7 @@ def carriable(value: Any) -> AttributeValue | None:
     """
     if isinstance(value, _SCALARS):
         return _scalar(value)
-    with suppress(Exception):  # whatever the author's class does when it is looked at
+    with guard.Expected(Exception):  # whatever the author's class does when it is looked at
         if hasattr(value, "tolist") and math.prod(value.shape) <= _ITEMS:  # an array or a scalar of numpy
             value = value.tolist()
             if isinstance(value, _SCALARS):
@@ -180,7 +179,7 @@ def whole(what: str, value: Any, default: int | None, *, least: int = 1) -> int 
     """
     if type(value) is int and least <= value < 2**31:
         return value
-    with suppress(Exception):  # no number at all
+    with guard.Expected(Exception):  # no number at all
         if not isinstance(value, bool | str) and int(value) == value and least <= int(value) < 2**31:
             return int(value)  # of numpy and its kin
     instead = "it is left out" if default is None else f"{default} is used"
@@ -200,7 +199,7 @@ def instant(what: str, value: datetime | float | None) -> int | None:
     """
     if value is None:
         return None
-    with suppress(Exception):  # no instant at all, or one that the platform can't tell
+    with guard.Expected(Exception):  # no instant at all, or one that the platform can't tell
         seconds = value.timestamp() if isinstance(value, datetime) else float(value)
         if 0 < seconds < _INTEGER / 1e9:
             return int(seconds * 1e6) * 1000
@@ -239,5 +238,7 @@ def _written(value: object) -> str:
         return value if type(value) is str else str.__str__(value)  # also of an enum its value, not its name
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 - a class of the author's whose __str__ is broken costs its own value only
-        return f"<{type(value).__name__}>"
+    except Exception as error:
+        if guard.passes(error, error.__traceback__):
+            raise
+        return f"<{type(value).__name__}>"  # a class of the author's whose __str__ is broken costs its own value only

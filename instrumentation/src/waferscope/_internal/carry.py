@@ -29,15 +29,15 @@ class Carried(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function in its context."""
-        token = None
-        with guard.CONTEXT:
-            if self._context is not None:
-                token = context.attach(self._context)
+        token = outer = None
         try:
+            with guard.CONTEXT:
+                if self._context is not None:
+                    outer = context.current()
+                    token = context.attach(self._context)
             return self._function(*args, **kwargs)
         finally:
-            with guard.CONTEXT:
-                context.detach(token)
+            context.leave(self._context, token, outer)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Give what can cross to another process: the W3C headers, and what steps must know of the job."""
@@ -47,7 +47,7 @@ class Carried(Generic[P, R]):
             if self._context is not None:
                 headers = environment.injected(self._context)
                 job = context.job_of(self._context)
-                spec = job.carried() if job is not None else None
+                spec = job._carried() if job is not None else None
         return _arrive, (self._function, headers, spec)
 
 
@@ -74,14 +74,14 @@ def carry(function: Callable[P, R]) -> Callable[P, R]:
 def _coroutine(function: Callable[..., Awaitable[Any]], here: Context) -> Callable[..., Any]:
     @wraps(function)
     async def carried(*args: Any, **kwargs: Any) -> Any:
-        token = None
-        with guard.CONTEXT:
-            token = context.attach(here)
+        token = outer = None
         try:
+            with guard.CONTEXT:
+                outer = context.current()
+                token = context.attach(here)
             return await function(*args, **kwargs)
         finally:
-            with guard.CONTEXT:
-                context.detach(token)
+            context.leave(here, token, outer)
 
     return carried
 
@@ -91,5 +91,5 @@ def _arrive(function: Callable[..., Any], headers: Mapping[str, str], spec: Spec
     with guard.CONTEXT:
         here = environment.extracted(headers)
         if spec is not None:
-            here = Job.elsewhere(spec, here)
+            here = Job._elsewhere(spec, here)
     return Carried(function, here)

@@ -37,7 +37,7 @@ class _AppJob(Job):
         super().__init__(spec)
         self._find = find
 
-    def pipeline(self) -> Runtime | None:
+    def _pipeline(self) -> Runtime | None:
         """Give the application's own pipeline."""
         return self._find()
 
@@ -105,7 +105,7 @@ class Monitored(ContextDecorator):
             )
             self._job = _AppJob(spec, lambda: runtime_of(self.site_id, self.app))
         if self._job is not None:
-            self._job.begin()
+            self._job.__enter__()
         self._note_memory()
         self._tell("started", "running", self.metadata)
         return self
@@ -118,7 +118,7 @@ class Monitored(ContextDecorator):
         """
         self._note_memory()
         with guard.HEARTBEAT:
-            run = self._job.run() if self._job is not None else None
+            run = self._job._running() if self._job is not None else None
             if run is not None:
                 run.more = {**run.more, **said_of(self.app, self.entity, extra_meta or {})}
                 run.beat()
@@ -127,14 +127,14 @@ class Monitored(ContextDecorator):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._note_memory()
         if self._job is not None:
-            self._job.finish(error)
+            self._job.__exit__(kind, error, None)
         status = "succeeded" if outcome.of(error).result == outcome.SUCCESS.result else "failed"
         failed = {"error": _text(error), "error_type": type(error).__name__} if error is not None else {}
         self._tell("finished", status, {**self.metadata, **failed})
 
     def _note_memory(self) -> None:
         with guard.USAGE:
-            run = self._job.run() if self._job is not None else None
+            run = self._job._running() if self._job is not None else None
             if run is not None:
                 self.mem_max_mb = max(self.mem_max_mb, run.runtime.probe.memory().own / _MIB)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import baggage, trace
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
+
+from waferscope._internal import guard
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -24,6 +25,9 @@ _JOB = otel_context.create_key("waferscope-job")
 _STEP = otel_context.create_key("waferscope-step")
 
 _NOTHING: Mapping[str, Any] = {}
+# Ended in another task or thread than begun: that one's context is none of ours. Or a signal handler of the host's
+# raised right after the first try.
+_NOT_HERE = guard.Expected(ValueError, RuntimeError)
 
 EMPTY = Context()
 current = otel_context.get_current
@@ -34,8 +38,31 @@ def detach(token: Token[Context] | None) -> None:
     """Make current again what was so before; elsewhere than where it was attached there is nothing to give back."""
     if token is None:
         return
-    with suppress(ValueError):  # ended in another task or thread than begun: that one's context is none of ours
+    with _NOT_HERE:
         token.var.reset(token)
+
+
+def leave(here: Context | None, token: Token[Context] | None, outer: Context | None) -> None:
+    """Make current again what was so before a context was attached, also where the host raised amid that.
+
+    Args:
+        here: The context.
+        token: What attaching it gave; None if it did not come to that.
+        outer: What was current before; None where that is not known.
+    """
+    try:
+        _leave(here, token, outer)
+    except BaseException:
+        _leave(here, token, outer)
+        raise
+
+
+def _leave(here: Context | None, token: Token[Context] | None, outer: Context | None) -> None:
+    with guard.CONTEXT:
+        if token is not None:
+            detach(token)
+        elif outer is not None and current() is here:
+            attach(outer)
 
 
 def with_job(context: Context, job: Job, span: trace.Span | None, carried: Mapping[str, str]) -> Context:

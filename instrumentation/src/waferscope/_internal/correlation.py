@@ -19,8 +19,9 @@ class _Installed:
 def install() -> None:
     """Let records carry `wafer_job_id`, `wafer_job_name`, `wafer_trace_id` and `wafer_span_id`, empty outside of jobs.
 
-    The factory that was set before still makes the records. Handlers see the attributes; no line changes unless its
-    format names them.
+    The factory that was set before still makes the records. A line changes where its format names the attributes, or
+    where its formatter writes all that a record has, as those for JSON do: such lines gain the four, empty ones too. To
+    leave them out outside of jobs would break the formats that name them.
     """
     if _Installed.done:
         return
@@ -49,9 +50,9 @@ class _Stamped(dict[str, Any]):
 
 
 def _stamp(record: logging.LogRecord) -> None:
-    record.__dict__ = _Stamped(record.__dict__)
-    record.wafer_job_id = record.wafer_job_name = record.wafer_trace_id = record.wafer_span_id = ""
-    with guard.LOG:
+    with guard.LOG:  # a class of the host's may refuse attributes
+        record.__dict__ = _Stamped(record.__dict__)
+        record.wafer_job_id = record.wafer_job_name = record.wafer_trace_id = record.wafer_span_id = ""
         here = context.current()
         job = context.job_of(here)
         if job is None:

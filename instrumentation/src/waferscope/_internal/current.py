@@ -19,10 +19,10 @@ class _NoJob(Job):
 
     __slots__ = ()
 
-    def begin(self) -> None:
+    def _begin(self) -> None:
         """Begin nothing."""
 
-    def finish(self, error: BaseException | None) -> None:
+    def _finish(self, error: BaseException | None) -> None:
         """End nothing."""
 
     def progress(self, done: float, total: float | None = None) -> None:
@@ -44,7 +44,7 @@ class _NoJob(Job):
         """Try nothing again."""
         return self
 
-    def run(self) -> Run | None:
+    def _running(self) -> Run | None:
         """Tell nothing."""
         return None
 
@@ -54,10 +54,10 @@ class _NoStep(Step):
 
     __slots__ = ()
 
-    def begin(self) -> None:
+    def _begin(self) -> None:
         """Begin nothing."""
 
-    def finish(self, error: BaseException | None) -> None:
+    def _finish(self, error: BaseException | None) -> None:
         """End nothing."""
 
     def fail(self, reason: str, error_type: str = OTHER) -> None:

@@ -70,14 +70,14 @@ def _generator(again: Again, function: Callable[..., Generator[Any, Any, Any]]) 
                     return stop.value
                 finally:
                     value = None  # an exception would keep this frame, and this frame the exception
-                run.suspend()
+                run._suspend()
                 try:
                     value = yield item
                 except BaseException as thrown:  # noqa: BLE001 - handed into the generator, as `yield from` does
                     proceed, value = generator.throw, thrown
                 else:
                     proceed = generator.send
-                run.resume()
+                run._resume()
 
     return observed
 
@@ -97,13 +97,13 @@ def _async_generator(again: Again, function: Callable[..., AsyncGenerator[Any, A
                     return
                 finally:
                     value = None
-                run.suspend()
+                run._suspend()
                 try:
                     value = yield item
                 except BaseException as thrown:  # noqa: BLE001 - handed into the generator
                     proceed, value = generator.athrow, thrown
                 else:
                     proceed = generator.asend
-                run.resume()
+                run._resume()
 
     return observed

@@ -23,7 +23,10 @@ _EXPORTERS = (
     "opentelemetry.exporter.otlp.proto.http.metric_exporter",
     "opentelemetry.exporter.otlp.common.http",
 )
-_NOISY = (*_EXPORTERS, "urllib3.connectionpool", "urllib3.util.retry")
+_ENCODERS = tuple(
+    f"opentelemetry.exporter.otlp.proto.common._internal{part}" for part in ("", ".metrics_encoder", ".trace_encoder")
+)
+_NOISY = (*_EXPORTERS, *_ENCODERS, "opentelemetry.attributes", "urllib3.connectionpool", "urllib3.util.retry")
 
 
 def build(signal: str, endpoint: str | None) -> list[Route]:

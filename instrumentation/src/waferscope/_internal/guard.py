@@ -2,15 +2,16 @@
 
 Every call that leaves the wrapper's own arithmetic (clock, span, event, export, fork hook ...) stands in the boundary
 of its kind: `with guard.SPAN: ...`. An `Exception` inside is counted, told once in the log, and goes no further. What
-the interpreter or the user raises through us (`KeyboardInterrupt`, `SystemExit`, `CancelledError`) passes unchanged,
-and so does `UsageError`, which exists only where the author has asked for it.
+the interpreter, the user or the host raises amid our code (`KeyboardInterrupt`, `SystemExit`, `CancelledError`, what
+`interruption` finds) passes unchanged, and so does `UsageError`, which exists only where the author has asked for it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from types import TracebackType
+
+from waferscope._internal import interruption
 
 _logger = logging.getLogger("waferscope")
 
@@ -32,8 +33,10 @@ class Boundary:
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
-        if kind is None or not issubclass(kind, Exception) or issubclass(kind, UsageError):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if kind is None or passes(error, trace):
             return False
         self.failed(error, "internal error in %s; the job goes on, some telemetry may be missing", self.name)
         return True
@@ -58,9 +61,36 @@ class Boundary:
         self._told = set()
 
 
+class Expected:
+    """As `contextlib.suppress`, for what is no fault, but lets pass what the host raises amid it. Can be shared."""
+
+    __slots__ = ("_kinds",)
+
+    def __init__(self, *kinds: type[Exception]) -> None:
+        self._kinds = kinds
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        return kind is not None and issubclass(kind, self._kinds) and not interruption.is_hosts(error, trace)
+
+
+def passes(error: BaseException | None, trace: TracebackType | None) -> bool:
+    """Whether an exception is no fault of ours, and must reach the host.
+
+    Args:
+        error: What a boundary has caught.
+        trace: Its traceback, from there on.
+    """
+    return not isinstance(error, Exception) or isinstance(error, UsageError) or interruption.is_hosts(error, trace)
+
+
 def tell(message: str, *args: object, error: BaseException | None = None) -> None:
     """Write a warning to the log, and survive a log that is itself broken."""
-    with contextlib.suppress(Exception):
+    with Expected(Exception):
         _logger.warning(message, *args, exc_info=error)
 
 

@@ -11,7 +11,7 @@ from waferscope._internal.observed import Observed
 from waferscope._internal.records import Record
 from waferscope._internal.run import Run
 from waferscope._internal.spec import Arguments, Spec
-from waferscope._internal.step import Step
+from waferscope._internal.step import Step, make_step
 from waferscope._internal.track import Track
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Job(Observed):
         Returns:
             The step; it begins when it is entered.
         """
-        return Step.of(lambda: self, name, attributes)
+        return make_step(lambda: self, name, attributes)
 
     def progress(self, done: float, total: float | None = None) -> None:
         """Say how far the job is. Costs next to nothing: the newest value goes with the next heartbeat.
@@ -115,7 +115,7 @@ class Job(Observed):
         with guard.METRIC:
             metric = measurements.metric(name, unit, buckets)
             measured = arguments.number("value", value)
-            run = self.run()
+            run = self._running()
             if metric is not None and measured is not None and run is not None:
                 run.runtime.meter.record(metric, measured, run.spec.on_metrics, run.span, clock.now())
 
@@ -129,11 +129,11 @@ class Job(Observed):
         """
         with guard.LOG:
             said, number = arguments.attributes(attributes), severity.of(level)
-            run = self.run()
+            run = self._running()
             if run is not None:
                 said.update(run.on_steps)
                 run.runtime.emit(
-                    Record(None, self.context_here(run), said, severity=number, body=arguments.text(message))
+                    Record(None, self._context_here(run), said, severity=number, body=arguments.text(message))
                 )
 
     def retry(self) -> Job:
@@ -141,14 +141,14 @@ class Job(Observed):
         next_one = replace(self._spec, id=self.id, attempt=self.attempt + 1, queued_ns=None)
         return Job(next_one, None, self._probe)
 
-    def again(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Job:
-        """See `Observed.again`."""
+    def _again(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Job:
+        """See `Observed._again`."""
         with guard.ARGUMENTS:
             if self._arguments is not None:
                 return Job(self._arguments.called(args, kwargs).check(), None, self._probe)
         return Job(self._spec, None, self._probe)
 
-    def begin(self) -> None:
+    def _begin(self) -> None:
         """Tell that the job has started, and make it current."""
         with guard.JOB:
             if self._begun:
@@ -159,8 +159,8 @@ class Job(Observed):
             if self._arguments is not None:  # functions among them, but no call to tell them: they are refused here
                 self._spec = spec = self._arguments.check()
                 self.id, self.attempt = spec.id or self.id, spec.attempt
-            runtime = self.pipeline()
-            here = context.current()
+            runtime = self._pipeline()
+            self._outer = here = context.current()
             if runtime is None:
                 self._attach(context.with_job(here, self, None, {}))
                 return
@@ -170,23 +170,20 @@ class Job(Observed):
             run.start(self)
             self._attach(run.context)
 
-    def finish(self, error: BaseException | None) -> None:
+    def _finish(self, error: BaseException | None) -> None:
         """Tell how the job ended. The copy in a forked child says nothing: the process that began a job ends it."""
         if self._repeats:
             self._repeats -= 1
             return
         with guard.JOB:
-            with guard.CONTEXT:
-                context.detach(self._token)
-                self._token = None
+            self._detach()
             run = self._run
-            if run is not None:
-                run.end(outcome.of(error, self._declared), error)
+            if run is not None and run.end(outcome.of(error, self._declared), error):
                 settings = run.runtime.settings
                 if settings.flush_after_job and not run.runtime.active:
                     run.runtime.flush(settings.flush_timeout)
 
-    def measure(self, probe: Probe) -> None:
+    def _measure(self, probe: Probe) -> None:
         """Let something else than this process tell what the job uses, before it begins.
 
         Args:
@@ -194,38 +191,39 @@ class Job(Observed):
         """
         self._probe = probe
 
-    def pipeline(self) -> Runtime | None:
+    def _pipeline(self) -> Runtime | None:
         """Give what shall tell of the job; None in a disabled wrapper."""
         return process.current()
 
-    def run(self) -> Run | None:
+    def _running(self) -> Run | None:
         """Give what is known of the job while it runs, ready for use in this process; None before it has begun."""
         run = self._run
         if run is not None and not run.runtime.started:
             process.start(run.runtime)
         return run
 
-    def context_here(self, run: Run) -> Context:
+    def _context_here(self, run: Run, current: Context | None = None) -> Context:
         """Give the context for a step: the current one if it is this job's; in another thread the job's own.
 
         Args:
             run: Of this job.
+            current: The current one, where it is known.
         """
         with guard.CONTEXT:
-            here = context.current()
+            here = context.current() if current is None else current
             return here if context.job_of(here) is self else run.context
         return run.context
 
-    def carried(self) -> Spec:
+    def _carried(self) -> Spec:
         """Give what a copy of this job in another process has to know."""
         return replace(self._spec if self._run is None else self._run.spec, id=self.id, links=())
 
     @classmethod
-    def elsewhere(cls, spec: Spec, here: Context) -> Context:
+    def _elsewhere(cls, spec: Spec, here: Context) -> Context:
         """Give the context of a job that runs in another process: steps here stand under it, its end is not ours.
 
         Args:
-            spec: What `carried` gave there.
+            spec: What `_carried` gave there.
             here: The context that arrived from there.
         """
         job = cls(spec)

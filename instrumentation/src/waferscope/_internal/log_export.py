@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 
 from waferscope import semconv
-from waferscope._internal import arguments, context, guard, process, severity
+from waferscope._internal import arguments, context, failure, guard, process, severity
 from waferscope._internal.correlation import STAMPS
 from waferscope._internal.delivery import is_delivering
 from waferscope._internal.records import Record
@@ -75,25 +74,24 @@ def _export(record: logging.LogRecord) -> None:
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception:  # noqa: BLE001 - its arguments don't fit: the host's own handlers tell that
-        return str(record.msg)
+    except Exception as error:
+        if guard.passes(error, error.__traceback__):
+            raise
+        return str(record.msg)  # its arguments don't fit: the host's own handlers tell that
 
 
 def _attributes(record: logging.LogRecord, here: Any) -> dict[str, AttributeValue]:
     extra = {key: value for key, value in record.__dict__.items() if key not in _PLAIN and key not in STAMPS}
     said = {arguments.key(key): _plain(value) for key, value in extra.items() if value is not None}
     said[semconv.CODE_FILE_PATH] = arguments.text(record.pathname)
-    said[semconv.CODE_FUNCTION_NAME] = record.funcName or ""
+    said[semconv.CODE_FUNCTION_NAME] = arguments.text(record.funcName or "")
     said[semconv.CODE_LINE_NUMBER] = record.lineno
     job = context.job_of(here)
-    run = job.run() if job is not None else None
+    run = job._running() if job is not None else None
     if run is not None:
         said.update(run.on_steps)
     if record.exc_info and record.exc_info[1] is not None:
-        kind, error, _ = record.exc_info
-        said[semconv.EXCEPTION_TYPE] = kind.__qualname__ if kind is not None else ""
-        said[semconv.EXCEPTION_MESSAGE] = arguments.text(error)
-        said[semconv.EXCEPTION_STACKTRACE] = arguments.text("".join(traceback.format_exception(error)))
+        said.update(failure.described(record.exc_info[1]))
     return said
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from contextlib import suppress
 from itertools import pairwise
 
-from waferscope._internal import arguments
+from waferscope._internal import arguments, guard
 from waferscope.semconv import Metric
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,254}")  # OpenTelemetry metrics API, "Instrument name syntax"
@@ -52,7 +51,7 @@ def metric(name: str, unit: str, buckets: tuple[float, ...] | None) -> Metric | 
 
 
 def _ascending(name: str, buckets: tuple[float, ...]) -> tuple[float, ...]:
-    with suppress(TypeError, ValueError, OverflowError):
+    with guard.Expected(TypeError, ValueError, OverflowError):
         bounds = tuple(map(float, buckets))
         finite = bounds and all(map(math.isfinite, bounds))
         if finite and all(low < high for low, high in pairwise(bounds)):

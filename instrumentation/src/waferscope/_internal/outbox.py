@@ -7,22 +7,37 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+_PLACE = 2048  # bytes of long texts in one place
+
 
 def _nothing(_: Any) -> None:
     """Do nothing about an item that gave way."""
 
 
-class Outbox:
-    """A queue that any thread fills and the exporting thread empties; when it is full, the oldest gives way."""
+def _light(_: Any) -> int:
+    """Count an item as any other."""
+    return 0
 
-    def __init__(self, limit: int, gave_way: Callable[[Any], None] = _nothing) -> None:
+
+class Outbox:
+    """A queue that any thread fills and the exporting thread empties; when it is full, the oldest gives way.
+
+    Items with long texts take several places: `None` stands behind them, once for each 2 KiB. So one number bounds
+    count and memory, and one operation of a deque, atomic in every thread and amid itself, keeps it.
+    """
+
+    def __init__(
+        self, limit: int, gave_way: Callable[[Any], None] = _nothing, weigh: Callable[[Any], int] = _light
+    ) -> None:
         """Begin empty.
 
         Args:
-            limit: Items that may wait.
+            limit: Places: items that may wait, fewer where they are long.
             gave_way: Is told of an item that will never be sent.
+            weigh: Tells the bytes of an item's long texts.
         """
         self.limit = limit
+        self._weigh = weigh
         self._gave_way = gave_way
         self._items: deque[Any] = deque()
         self._overrun = itertools.count()
@@ -30,21 +45,35 @@ class Outbox:
 
     def put(self, item: Any) -> None:
         """Let an item wait."""
-        self._items.append(item)
+        more = self._weigh(item) // _PLACE
+        if more:
+            self._items.extend([item, *itertools.repeat(None, more)])
+        else:
+            self._items.append(item)
         if len(self._items) > self.limit:
-            try:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        try:
+            while len(self._items) > self.limit:
                 oldest = self._items.popleft()
-            except IndexError:  # the exporting thread took them all in between
-                return
-            next(self._overrun)  # atomic, unlike +=
-            self._gave_way(oldest)
+                if oldest is not None:
+                    next(self._overrun)  # atomic, unlike +=
+                    self._gave_way(oldest)
+        except IndexError:  # the exporting thread took them all in between
+            return
 
     def take(self, most: int) -> list[Any]:
-        """Take the oldest items away, `most` at the most."""
+        """Take the oldest items away, one at least and from `most` places at the most."""
         taken: list[Any] = []
+        places = 0
         try:
-            while len(taken) < most:
-                taken.append(self._items.popleft())
+            while places < most:
+                item = self._items.popleft()
+                if item is not None:
+                    taken.append(item)
+                if taken:  # else it is what an earlier item has left behind
+                    places += 1
         except IndexError:
             pass
         return taken
@@ -63,4 +92,7 @@ class Outbox:
         self._asked = self._told = 0
 
     def __len__(self) -> int:
-        return len(self._items)
+        return sum(item is not None for item in list(self._items))
+
+    def __bool__(self) -> bool:
+        return bool(self._items)

@@ -9,14 +9,13 @@ import signal
 from dataclasses import dataclass
 from typing import Any
 
-from waferscope._internal import arguments, guard
+from waferscope._internal import failure, guard
 from waferscope.semconv import JobResult
 
 _CANCELLED = (asyncio.CancelledError, concurrent.futures.CancelledError, KeyboardInterrupt, GeneratorExit)
 _CANCELLED_NAMES = {"trio.Cancelled", "greenlet.GreenletExit"}  # told by name: neither library is ours to import
 _CANCELLED_CODES = {128 + signal.SIGTERM, 128 + signal.SIGINT}  # as a handler of these signals exits by custom
 _GROUP: Any = getattr(builtins, "BaseExceptionGroup", None)  # from Python 3.11 on
-_MESSAGE_LENGTH = 4096  # characters of an exception's text that are kept
 OTHER = "_OTHER"  # error.type where there is no better one (OpenTelemetry registry, "error.type")
 
 
@@ -62,29 +61,19 @@ def of(error: BaseException | None, declared: Outcome | None = None) -> Outcome:
             if error.code in (None, 0):
                 return SUCCESS
         return (
-            CANCELLATION if is_cancellation(error) else Outcome(FAILURE.result, _type_name(type(error)), _text(error))
+            CANCELLATION
+            if is_cancellation(error)
+            else Outcome(FAILURE.result, failure.kind_of(type(error)), failure.message_of(error))
         )
     return FAILURE
 
 
 def is_cancellation(error: BaseException) -> bool:
     """Whether an exception says that the work was told to stop."""
-    if isinstance(error, _CANCELLED) or _type_name(type(error)) in _CANCELLED_NAMES:
+    if isinstance(error, _CANCELLED) or failure.kind_of(type(error)) in _CANCELLED_NAMES:
         return True
     if isinstance(error, SystemExit):
         return error.code in _CANCELLED_CODES
     if _GROUP is not None and isinstance(error, _GROUP):
         return all(map(is_cancellation, error.exceptions))
     return False
-
-
-def _type_name(kind: type[BaseException]) -> str:
-    name = kind.__qualname__ if kind.__module__ in ("builtins", None) else f"{kind.__module__}.{kind.__qualname__}"
-    return arguments.text(name)
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return arguments.text(str(error)[:_MESSAGE_LENGTH])
-    except Exception:  # noqa: BLE001 - an exception class of the host's whose __str__ is broken still failed the job
-        return ""

@@ -110,9 +110,14 @@ class _Process:
     def start(self, runtime: Runtime) -> None:
         """Start a pipeline's threads in this process and see to the process's end."""
         with guard.CONFIGURE:
-            if runtime.start():
-                _at_end_of_process()
-                self.termination.watch()
+            try:
+                if runtime.start():
+                    _at_end_of_process()
+                    self.termination.watch()
+            except BaseException as error:
+                if guard.passes(error, error.__traceback__):  # else it would be tried again, and again in vain
+                    runtime.started = False
+                raise
 
     def _make(self, settings: Settings) -> None:
         if self.making:  # a signal handler of the host's runs a job amid it, in the same thread: it goes untold

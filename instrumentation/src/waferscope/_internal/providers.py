@@ -13,9 +13,6 @@ from opentelemetry import trace
 from opentelemetry._logs import Logger, LoggerProvider, get_logger_provider, set_logger_provider
 from opentelemetry.context import Context
 from opentelemetry.sdk._logs import (
-    LoggerProvider as SdkLoggerProvider,
-)
-from opentelemetry.sdk._logs import (
     LogRecordProcessor,
     ReadableLogRecord,
     ReadWriteLogRecord,
@@ -24,21 +21,21 @@ from opentelemetry.sdk._logs.export import LogRecordExportResult
 from opentelemetry.sdk.metrics.export import MetricExportResult
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
-from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from waferscope._internal import exporters, guard, ids
+from waferscope._internal import exporters, guard, ids, weight
 from waferscope._internal.delivery import Channel, Emitted, Exported, Log
 from waferscope._internal.outbox import Outbox
+from waferscope._internal.own_providers import PatientLoggerProvider, PatientTracerProvider
 from waferscope._internal.records import Record
 from waferscope._internal.settings import Settings, whole
 
 if TYPE_CHECKING:
     from waferscope._internal.metrics import Delta
 
-_WAITING = 8192  # spans or events: some 20 MB while the receiver is away
+_WAITING = 8192  # spans, events, or log records: at most some 40 MB of each while the receiver is away
 _BATCH = 512  # records in one request
 
 _own: weakref.WeakSet[Any] = weakref.WeakSet()  # providers made here, not to be taken for the host's
@@ -103,6 +100,10 @@ class RecordQueue(LogRecordProcessor):
         """Hold nothing that must be closed."""
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Traces:
     """The way of spans.
@@ -112,12 +113,14 @@ class Traces:
         resource: Of its provider.
         channels: Ours; empty when the host's SDK is used.
         flush: Hands over what the host's SDK holds back.
+        settle: Makes it fit for the child of a fork.
     """
 
     tracer: trace.Tracer
     resource: Resource
     channels: tuple[Channel, ...]
     flush: Callable[[], None]
+    settle: Callable[[], None] = _nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +131,13 @@ class Events:
         channels: Take the `Record` of an event.
         logs: Take that of a log record.
         flush: Hands over what the host's SDK holds back.
+        settle: Makes it fit for the child of a fork.
     """
 
     channels: tuple[Channel, ...]
     logs: tuple[Channel, ...]
     flush: Callable[[], None]
+    settle: Callable[[], None] = _nothing
 
 
 def traces(
@@ -142,9 +147,9 @@ def traces(
     provider: Any = trace.get_tracer_provider()
     channels: list[Channel] = []
     if isinstance(provider, trace.ProxyTracerProvider) or provider in _own:
-        provider = SdkTracerProvider(resource=resource, shutdown_on_exit=False, id_generator=TraceIds())
+        provider = PatientTracerProvider(resource=resource, shutdown_on_exit=False, id_generator=TraceIds())
         for route in exporters.build("traces", settings.endpoint):
-            waiting = Outbox(whole("OTEL_BSP_MAX_QUEUE_SIZE", _WAITING))
+            waiting = Outbox(whole("OTEL_BSP_MAX_QUEUE_SIZE", _WAITING), weigh=weight.of_span)
             batch = whole("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", _BATCH)
             channels.append(
                 Exported("spans", SpanExportResult.SUCCESS, route, outbox=waiting, batch=batch, prepare=list, log=log)
@@ -154,7 +159,9 @@ def traces(
             trace.set_tracer_provider(provider)
         _own.add(provider)
     tracer: trace.Tracer = provider.get_tracer(scope.name, scope.version, scope.schema_url)
-    return Traces(tracer, _resource_of(provider, resource), tuple(channels), _flush_of(provider, own=provider in _own))
+    found = _resource_of(provider, resource)
+    settle = provider.settle if provider in _own else _nothing
+    return Traces(tracer, found, tuple(channels), _flush_of(provider, own=provider in _own), settle)
 
 
 def events(
@@ -166,11 +173,11 @@ def events(
     if not _is_unset(provider) and provider not in _own:
         logger: Logger = provider.get_logger(scope.name, scope.version, scope.schema_url)
         emitted = [
-            Emitted(signal, Outbox(waiting, Record.gave_way), partial(_emit, logger), log)
+            Emitted(signal, Outbox(waiting, Record.gave_way, weight.of_record), partial(_emit, logger), log)
             for signal in ("events", "logs")
         ]
         return Events((emitted[0],), (emitted[1],), _flush_of(provider, own=False))
-    provider = SdkLoggerProvider(resource=resource, shutdown_on_exit=False)
+    provider = PatientLoggerProvider(resource=resource, shutdown_on_exit=False)
     prepare = partial(_readable, resource=resource, scope=scope)
     batch = whole("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", _BATCH)
 
@@ -178,12 +185,12 @@ def events(
         return tuple(
             Exported(
                 signal, LogRecordExportResult.SUCCESS, route,
-                outbox=Outbox(waiting, Record.gave_way), batch=batch, prepare=prepare, log=log,
+                outbox=Outbox(waiting, Record.gave_way, weight.of_record), batch=batch, prepare=prepare, log=log,
             )
             for route in exporters.build("logs", settings.endpoint)
         )  # fmt: skip
 
-    own = Events(exported("events"), exported("logs"), _flush_of(provider, own=True))
+    own = Events(exported("events"), exported("logs"), _flush_of(provider, own=True), provider.settle)
     provider.add_log_record_processor(RecordQueue(own.logs, flush))
     if _is_unset(get_logger_provider()):
         set_logger_provider(provider)

@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
 from waferscope import semconv
-from waferscope._internal import guard
+from waferscope._internal import arguments, guard
 from waferscope._internal.settings import Settings
 
 _PER_PROCESS = ("service.instance.id", "process.", "faas.instance", "container.id", "aws.ecs.task.", "aws.log.stream")
@@ -42,7 +42,10 @@ def build(settings: Settings) -> Resource:
         "host.name": _host_name(OTELResourceDetector().detect().attributes),
     }
     own = Resource.create({key: value for key, value in given.items() if value}, semconv.SCHEMA_URL)
-    return Resource({**detected.attributes, **own.attributes}, semconv.SCHEMA_URL)
+    found = {**detected.attributes, **own.attributes}
+    # The environment's bytes need not be UTF-8: one such value would keep all telemetry from being encoded.
+    sendable = {key: arguments.text(value) if isinstance(value, str) else value for key, value in found.items()}
+    return Resource(sendable, semconv.SCHEMA_URL)
 
 
 def for_metrics(resource: Resource) -> Resource:

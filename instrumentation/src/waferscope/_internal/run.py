@@ -46,9 +46,9 @@ class Run:
     """
 
     __slots__ = (
-        "_beat", "_began", "_ended", "_gc", "_gpu_peak", "_peak", "_pid", "_probe", "_said", "_sequence", "_start_ns",
-        "_step_numbers", "_steps", "_used", "context", "job_id", "more", "on_steps", "progress", "runtime", "span",
-        "spec", "substrates",
+        "_beat", "_began", "_ended", "_gc", "_gpu_peak", "_measured", "_peak", "_pid", "_probe", "_said", "_sequence",
+        "_start_ns", "_step_numbers", "_steps", "_told", "_used", "context", "job_id", "more", "on_steps", "progress",
+        "runtime", "span", "spec", "substrates",
     )  # fmt: skip
 
     def __init__(self, runtime: Runtime, spec: Spec, job_id: str, here: Context, probe: Probe | None = None) -> None:
@@ -67,7 +67,8 @@ class Run:
         self._beat: Record | None = None
         self._pid = self._sequence = self._start_ns = self._began = self._peak = self._gpu_peak = 0
         self._gc = 0.0
-        self._ended = False
+        self._ended = self._measured = False
+        self._told: Outcome | None = None  # by the ended event
         self._steps: list[Step] = []
         self._step_numbers = itertools.count()
 
@@ -80,7 +81,6 @@ class Run:
         runtime, here = self.runtime, self.context
         carried = context.baggage_of(here)
         self.spec = spec = self.spec.inherit(carried)
-        self._pid = os.getpid()
         self._start_ns = start_ns = clock.now()
         self._began = clock.monotonic()
         probe = self._probe or runtime.probe
@@ -97,40 +97,62 @@ class Run:
             self.context = context.with_job(here, job, self.span, more)
         with guard.SPAN:
             runtime.lots.note(spec.attributes.get(semconv.WAFER_LOT_ID), self.span)
-        if queue_s is not None:
-            runtime.meter.record(semconv.METRIC_WAFER_JOB_QUEUE_DURATION, queue_s, spec.on_metrics, self.span, start_ns)
+        self._pid = os.getpid()  # from here on it has begun, and must end
         runtime.emit(Record(_STARTED, self.context, self._event(0, self.more), time=start_ns), wake=True)
         runtime.active[id(self)] = self
+        if queue_s is not None:
+            runtime.meter.record(semconv.METRIC_WAFER_JOB_QUEUE_DURATION, queue_s, spec.on_metrics, self.span, start_ns)
 
-    def end(self, how: Outcome, error: BaseException | None) -> None:
+    def end(self, how: Outcome, error: BaseException | None) -> bool:
         """Tell how the job ended; only once, and only in the process that began it.
 
         Args:
             how: Its outcome.
             error: The exception behind it.
+
+        Returns:
+            Whether it was told by this call. Where the host raises amid it, another call does what is left to do.
         """
-        runtime = self.runtime
         if self._pid != os.getpid():
-            return
-        with runtime.lock:
-            if self._ended:
-                return
-            self._ended = True
+            return False
+        ours = False
+        try:
+            with self.runtime.lock:
+                if self._ended:
+                    return False
+                self._ended = ours = True
+            self._tell_end(self._told or how, error)
+        except BaseException:
+            if ours:
+                self._ended = False
+            raise
+        return True
+
+    def _tell_end(self, how: Outcome, error: BaseException | None) -> None:
+        runtime = self.runtime
         runtime.active.pop(id(self), None)
         elapsed_ns = self._elapsed_ns()
         consumed = self._consumed(None)
         on_span = {**report.on_consumption(consumed), **self._extras(), **self.more, **report.on_end(how)}
-        number = SeverityNumber.ERROR if how.result == outcome.FAILURE.result else SeverityNumber.INFO
-        attributes = self._event(elapsed_ns, {**on_span, **self._position()})
-        runtime.emit(Record(_ENDED, self.context, attributes, severity=number), wake=True)
+        if self._told is None:
+            number = SeverityNumber.ERROR if how.result == outcome.FAILURE.result else SeverityNumber.INFO
+            attributes = self._event(elapsed_ns, {**on_span, **self._position()})
+            runtime.emit(Record(_ENDED, self.context, attributes, severity=number), wake=True)
+            self._told = how
         with guard.SPAN:
-            self.span.set_attributes(on_span)
-        span.end(self.span, how, error, self._start_ns, elapsed_ns)
+            if not self.span.is_recording():
+                on_span = {}
+        if on_span:
+            with guard.SPAN:
+                self.span.set_attributes(on_span)
+            span.end(self.span, how, error, self._start_ns, elapsed_ns)
         with guard.METRIC:
-            report.record(
-                runtime.meter, self.spec, how, elapsed_ns / 1e9,
-                consumed=consumed, substrates=sum(self.substrates), span=self.span, time=self._start_ns + elapsed_ns,
-            )  # fmt: skip
+            if not self._measured:
+                self._measured = True
+                report.record(
+                    runtime.meter, self.spec, how, elapsed_ns / 1e9, consumed=consumed,
+                    substrates=sum(self.substrates), span=self.span, time=self._start_ns + elapsed_ns,
+                )  # fmt: skip
 
     def abandon(self, reason: str) -> None:
         """End the job because its process ends.
@@ -140,7 +162,7 @@ class Run:
         """
         for step in reversed(self._steps[:]):
             step.cancel(reason)
-            step.finish(None)
+            step.__exit__(None, None, None)
         with guard.JOB:
             self.end(outcome.Outcome(outcome.CANCELLATION.result, reason=reason), None)
 
@@ -186,13 +208,21 @@ class Run:
             time: Of its end, Unix time in ns.
         """
         with guard.METRIC:
-            self._steps.remove(step)
+            try:
+                self._steps.remove(step)
+            except ValueError:  # it has left already, but the host raised amid that
+                return
             labels = (
                 *self.spec.on_metrics,
                 (semconv.WAFER_JOB_RESULT, how.result),
                 (semconv.WAFER_STEP_NAME, step.name),
             )
             self.runtime.meter.record(semconv.METRIC_WAFER_STEP_DURATION, elapsed, labels, span, time)
+
+    def forget_step(self, step: Step) -> None:
+        """Take a step off the list of those that run, if it is there."""
+        if step in self._steps:
+            self._steps.remove(step)
 
     def _links(self) -> list[Link]:
         """Link the jobs that the author names, and the one before of the same lot unless it is in the same trace."""

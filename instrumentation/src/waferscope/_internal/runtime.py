@@ -85,7 +85,7 @@ class Runtime:
         self._faults: dict[str, int] = {}
         self._delivered = False  # by the last flush: all of it
         self._start_lock = threading.RLock()
-        self.started = self.captures = False
+        self.started = self.captures = self._renewed = False
         log_export.install(settings.export_logs, self)
 
     def start(self) -> bool:
@@ -98,6 +98,11 @@ class Runtime:
             if self.started:
                 return False
             self.started = True
+            if self._renewed:
+                self._renewed, self.probe = False, Process()
+                for settle in (self._ways.traces.settle, self._ways.events.settle):
+                    with guard.FORK:
+                        settle()
             now = monotonic()
             self._next_beat = now + self.settings.heartbeat_interval
             self._next_metrics = now + self.settings.metric_interval
@@ -171,7 +176,10 @@ class Runtime:
         return True
 
     def renew(self) -> None:
-        """Begin anew in the child of a fork: no threads, no jobs, nothing recorded; the copies are the parent's."""
+        """Begin anew in the child of a fork: no threads, no jobs, nothing recorded; the copies are the parent's.
+
+        Most children run no job and must not pay for us: what takes time is left to `start` and to the first export.
+        """
         self.started = False
         self._start_lock = threading.RLock()
         self.lock = threading.RLock()
@@ -185,7 +193,7 @@ class Runtime:
         for channel in self._channels:
             with guard.FORK:
                 channel.renew()
-        self.probe = Process()
+        self._renewed = True
 
     def waits(self) -> int:
         """Tell how many records wait to be sent."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 from opentelemetry.trace import Link, SpanContext, TraceFlags
 
-from waferscope._internal import guard
+from waferscope._internal import failure, guard
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from waferscope._internal.arguments import AttributeValue
     from waferscope._internal.outcome import Outcome
 
+_ESCAPED = "exception.escaped"
 # W3C Trace Context, "traceparent Header"
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 
@@ -66,7 +67,8 @@ def end(span: trace.Span, how: Outcome, error: BaseException | None, start_ns: i
         with guard.SPAN:
             span.set_status(trace.StatusCode.ERROR, f"{how.error_type}: {how.message or how.reason}")
             if error is not None:
-                span.record_exception(error, timestamp=end_ns, escaped=True)
+                # As `record_exception` does, which would take megabytes where the text has them.
+                span.add_event("exception", {**failure.described(error), _ESCAPED: "True"}, end_ns)
     with guard.SPAN:
         span.end(end_ns)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from waferscope import semconv
-from waferscope._internal import arguments, span
+from waferscope._internal import arguments, guard, span
 from waferscope._internal.arguments import AttributeValue
 
 _ON_METRICS = (semconv.WAFER_EQUIPMENT_ID, semconv.WAFER_RECIPE_ID)
@@ -116,7 +116,9 @@ class Arguments:
                 return given
             try:
                 return given(*args, **kwargs)
-            except Exception as error:  # noqa: BLE001 - it is the author's, but the job's own function shall run
+            except Exception as error:  # it is the author's, but the job's own function shall run
+                if guard.passes(error, error.__traceback__):
+                    raise
                 arguments.misuse("a value can't be told from the arguments of a call: %r; it is left out", error)
                 return None
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry import trace
+
 from waferscope import semconv
 from waferscope._internal import arguments, clock, context, guard, outcome, span, spec
 from waferscope._internal.observed import Observed
@@ -39,27 +41,12 @@ class Step(Observed):
         self.name = name
         self.index = -1
 
-    @classmethod
-    def of(cls, find: Callable[[], Job], name: str, attributes: Mapping[str, Any]) -> Step:
-        """Make a step.
-
-        Args:
-            find: Tells its job once it begins.
-            name: Of low cardinality.
-            attributes: By the keywords of a job, or the author's own.
-        """
-        checked: Mapping[str, AttributeValue] = {}
-        with guard.ARGUMENTS:
-            name = arguments.identifier("the name of a step", name) or "unknown"
-            checked = spec.on_step(attributes) if attributes else attributes
-        return cls(find, name, checked)
-
-    def again(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Step:
-        """See `Observed.again`."""
+    def _again(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Step:
+        """See `Observed._again`."""
         del args, kwargs
         return Step(self._find, self.name, self._attributes)
 
-    def begin(self) -> None:
+    def _begin(self) -> None:
         """Start the span and make it current."""
         with guard.STEP:
             if self._span is not None:
@@ -67,7 +54,7 @@ class Step(Observed):
                 self._repeats += 1
                 return
             job = self._find()
-            run = job.run()
+            run = job._running()
             if run is None:
                 return
             self._run = run
@@ -81,23 +68,34 @@ class Step(Observed):
                 semconv.WAFER_STEP_NAME: self.name,
                 semconv.WAFER_STEP_INDEX: self.index,
             }
-            here = job.context_here(run)
+            with guard.CONTEXT:
+                self._outer = context.current()
+            here = job._context_here(run, self._outer)
             self._span = span.start(run.runtime.tracer, self.name, attributes, self._start_ns, here)
             with guard.CONTEXT:
                 self._token = context.attach(context.with_step(here, self, self._span))
 
-    def finish(self, error: BaseException | None) -> None:
+    def _finish(self, error: BaseException | None) -> None:
         """End the span and record the duration."""
         if self._repeats:
             self._repeats -= 1
             return
         started, self._span = self._span, None
         run = self._run
-        if started is None or run is None:
+        if run is None:
             return
+        if started is None:
+            run.forget_step(self)
+            return
+        try:
+            self._end(run, started, error)
+        except BaseException:  # of the host's: we are called again; what is left to do needs no span that has ended
+            self._span = started if started.is_recording() else trace.INVALID_SPAN
+            raise
+
+    def _end(self, run: Run, started: Span, error: BaseException | None) -> None:
         with guard.STEP:
-            with guard.CONTEXT:
-                context.detach(self._token)
+            self._detach()
             if self._pid != os.getpid():
                 return  # the copy in a forked child: the parent ends it
             how = outcome.of(error, self._declared)
@@ -110,3 +108,18 @@ class Step(Observed):
                     started.set_attribute(semconv.WAFER_STEP_RESULT_REASON, how.reason)
             span.end(started, how, error, self._start_ns, elapsed_ns)
             run.leave_step(self, how, elapsed_ns / 1e9, started, self._start_ns + elapsed_ns)
+
+
+def make_step(find: Callable[[], Job], name: str, attributes: Mapping[str, Any]) -> Step:
+    """Make a step.
+
+    Args:
+        find: Tells its job once it begins.
+        name: Of low cardinality.
+        attributes: By the keywords of a job, or the author's own.
+    """
+    checked: Mapping[str, AttributeValue] = {}
+    with guard.ARGUMENTS:
+        name = arguments.identifier("the name of a step", name) or "unknown"
+        checked = spec.on_step(attributes) if attributes else attributes
+    return Step(find, name, checked)

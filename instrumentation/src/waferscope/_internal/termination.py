@@ -3,14 +3,16 @@
 A handler of Python's would run in the main thread only, between two bytecodes: a job amid a long native call would no
 longer die. So the signal's default action is replaced below Python, by `faulthandler`, whose handler writes into a
 socket at once; a thread of ours reads it, ends the jobs, gives the signal its default action back, and sends it again.
-`signal.getsignal` still tells SIG_DFL, and a handler that the host installs, before or later, is the only one.
+`signal.getsignal` still tells SIG_DFL, and a handler that the host installs, before or later, is the only one: in
+Python, in native code, or by `faulthandler`. Before the action is given back, it is looked at whether it is still ours.
 
 A child that native code has forked has the handler and the socket, too, until it executes its program. The kernel tells
 who wrote: a signal that came to a child is sent there again. Whoever closes the socket's file descriptor, as daemons
 close all they don't know, ends the watch.
 
 What remains: `faulthandler` writes nothing in a thread that Python does not know. The kernel gives the signal to the
-main thread unless that blocks it, as it does for some µs while it starts another one; then the signal may get lost.
+main thread unless that blocks it, as it does for some µs while it starts another one; then the signal may get lost,
+where a library of the host's has such threads that don't block it. Ours block it.
 (`all_threads=True` would write there, too, but reads the frames of running threads, and may crash.)
 """
 
@@ -23,18 +25,17 @@ import select
 import signal
 import socket
 import struct
-import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from types import BuiltinFunctionType
 
-from waferscope._internal import guard
+from waferscope._internal import guard, sigaction
+from waferscope._internal.helper import Helper
 
 _SIGNAL = signal.SIGTERM
-_BIT = 1 << (_SIGNAL - 1)
 _CREDENTIALS = struct.Struct("3i")  # unix(7), struct ucred: pid, uid, gid
 _PATIENCE = 1.0  # s until the thread has begun
 _AGAIN = 0.01  # s until a child gets its signal again
@@ -59,6 +60,8 @@ class Termination:
         self._close = close
         self._ends: Ends | None = None
         self._thread: threading.Thread | None = None
+        self._registered: weakref.ref[_Writer] | None = None
+        self._handler = sigaction.DEFAULT
         self.received = False
 
     def watch(self) -> None:
@@ -67,7 +70,7 @@ class Termination:
             if self._ends is not None or not _can_watch() or not _has_default_action():
                 return
             ends, ready = _connected(), threading.Event()
-            thread = threading.Thread(target=self._wait, args=(ends, ready), name="waferscope-term", daemon=True)
+            thread = Helper(self._wait, (ends, ready), "waferscope-term")
             thread.start()
             ready.wait(_PATIENCE)
             self._ends, self._thread = ends, thread
@@ -76,7 +79,7 @@ class Termination:
     def pause(self) -> None:
         """Let the signal do its default during a fork: the child must not hold it up."""
         if self._ends is not None:
-            _release()
+            self._release()
 
     def go_on(self) -> None:
         """Watch again after a fork, in the parent."""
@@ -89,7 +92,7 @@ class Termination:
         self._thread = None
         self.received = False
         if ends is not None:
-            _release()
+            self._release()
             for end in ends:
                 end.close()
 
@@ -98,14 +101,23 @@ class Termination:
         ends, thread = self._ends, self._thread
         if ends is None or thread is None or thread is threading.current_thread():
             return
-        _release()
+        self._release()
         while thread.is_alive() and select.select([ends[0]], [], [], 0)[0]:
-            thread.join(_AGAIN)
+            time.sleep(_AGAIN)
 
     def _catch(self) -> None:
         if self._ends is not None:
+            writer = _Writer(self._ends[1].fileno())
             faulthandler.unregister(_SIGNAL)  # else, once a handler of the host's is gone again, nothing is registered
-            faulthandler.register(_SIGNAL, file=self._ends[1].fileno(), all_threads=False, chain=False)
+            faulthandler.register(_SIGNAL, file=writer, all_threads=False, chain=False)
+            self._registered = weakref.ref(writer)
+            self._handler = sigaction.handler(_SIGNAL)
+
+    def _release(self) -> None:
+        """Give the signal its default action back, unless the host has taken it over."""
+        registered = self._registered is not None and self._registered() is not None
+        if registered and sigaction.handler(_SIGNAL) == self._handler:
+            faulthandler.unregister(_SIGNAL)
 
     def _wait(self, ends: Ends, ready: threading.Event) -> None:
         try:
@@ -118,7 +130,8 @@ class Termination:
                 with guard.SIGNAL:
                     self._close()
         finally:
-            _release()
+            with guard.SIGNAL:
+                self._release()
             if self.received:
                 os.kill(os.getpid(), _SIGNAL)
 
@@ -127,6 +140,22 @@ class Termination:
         self._ends = None
         for end in ends:
             end.detach()
+
+
+class _Writer:
+    """A file for `faulthandler`, which holds the only reference: it is gone once the host registers one of its own."""
+
+    __slots__ = ("__weakref__", "_descriptor")
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        """Give the file descriptor."""
+        return self._descriptor
+
+    def flush(self) -> None:
+        """Hold nothing back."""
 
 
 def _connected() -> Ends:
@@ -153,12 +182,6 @@ def _came(reader: socket.socket) -> bool:
                 os.kill(sender, _SIGNAL)
 
 
-def _release() -> None:
-    """Give the signal its default action back, unless the host has taken it over."""
-    if signal.getsignal(_SIGNAL) is signal.SIG_DFL:
-        faulthandler.unregister(_SIGNAL)
-
-
 def _can_watch() -> bool:
     """Whether a thread can: one of gevent's or eventlet's would run only when all others wait."""
     native = isinstance(_thread.start_new_thread, BuiltinFunctionType)
@@ -166,12 +189,5 @@ def _can_watch() -> bool:
 
 
 def _has_default_action() -> bool:
-    """Whether the signal kills: neither Python nor, where the kernel tells it, native code handles or ignores it."""
-    if signal.getsignal(_SIGNAL) is not signal.SIG_DFL:
-        return False
-    if sys.platform == "linux":
-        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-            name, _, mask = line.partition(":")
-            if name in ("SigCgt", "SigIgn") and int(mask, 16) & _BIT:
-                return False
-    return True
+    """Whether the signal kills: neither Python nor native code handles or ignores it."""
+    return signal.getsignal(_SIGNAL) is signal.SIG_DFL and sigaction.handler(_SIGNAL) == sigaction.DEFAULT

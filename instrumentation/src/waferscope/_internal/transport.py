@@ -72,14 +72,15 @@ class Transport(HTTPAdapter):
 
 
 class Route:
-    """An exporter that brings its own transport: what it does over a fork and at the end is its own affair.
-
-    Attributes:
-        exporter: Of the OpenTelemetry SDK, of any signal.
-    """
+    """An exporter that brings its own transport: what it does over a fork and at the end is its own affair."""
 
     def __init__(self, exporter: Any) -> None:
-        self.exporter = exporter
+        self._exporter = exporter
+
+    @property
+    def exporter(self) -> Any:
+        """Give the exporter, of the OpenTelemetry SDK, of any signal."""
+        return self._exporter
 
     def failure(self) -> Failure:
         """Tell why the last batch did not arrive."""
@@ -93,11 +94,12 @@ class Route:
 
 
 class Line(Route):
-    """An OTLP/HTTP exporter with a session and a transport of its own, all made anew in a forked child.
+    """An OTLP/HTTP exporter with a session and a transport of its own, all made anew in a forked child that sends.
 
     A child must not speak on the parent's connections, nor touch the locks around them, of the session's cookies or of
     the exporter's pauses: another thread of the parent may have held one at the fork. So the parent's are kept
-    untouched beside the new ones; freeing them would take such locks, too.
+    untouched beside the new ones; freeing them would take such locks, too. Most children never send: what is new is
+    made when it is needed, for it takes a millisecond.
     """
 
     def __init__(self, make: Callable[[requests.Session], Any]) -> None:
@@ -106,6 +108,14 @@ class Line(Route):
         self._transport = Transport()
         super().__init__(self._connected())
 
+    @property
+    def exporter(self) -> Any:
+        """Give the exporter of this process."""
+        if self._exporter is None:
+            self._transport = Transport()
+            self._exporter = self._connected()
+        return self._exporter
+
     def failure(self) -> Failure:
         """Tell why the last batch did not arrive."""
         failure, self._transport.failure = self._transport.failure, Failure.DIVISIBLE
@@ -113,16 +123,16 @@ class Line(Route):
 
     def hurry(self, deadline: float) -> None:
         """Send without second tries and no longer than `deadline` (monotonic clock, s)."""
-        self._transport.deadline = deadline
         pause = getattr(getattr(self.exporter, "_client", None), "_shutdown_event", None)
+        self._transport.deadline = deadline
         if pause is not None:
             pause.set()  # the exporter has no public way to end its pause between two tries
 
     def renew(self) -> None:
         """Leave the parent's exporter, session and connections alone, in the child of a fork."""
-        self._abandoned.append(self.exporter)
-        self._transport = Transport()
-        self.exporter = self._connected()
+        if self._exporter is not None:
+            self._abandoned.append((self._exporter, self._transport))
+            self._exporter = None
 
     def _connected(self) -> Any:
         session = requests.Session()

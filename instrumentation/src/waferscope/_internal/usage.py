@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from waferscope._internal import guard
-from waferscope._internal.children import Children, Cpu
+from waferscope._internal.children import Account, Children
 
 if TYPE_CHECKING:
     import psutil
@@ -160,10 +160,10 @@ class Process:
             return Usage(
                 own.ru_utime + ended.ru_utime + live.user,
                 own.ru_stime + ended.ru_stime + live.system,
-                (own.ru_inblock + ended.ru_inblock) * _BLOCK,
-                (own.ru_oublock + ended.ru_oublock) * _BLOCK,
-                own.ru_nvcsw + ended.ru_nvcsw,
-                own.ru_nivcsw + ended.ru_nivcsw,
+                (own.ru_inblock + ended.ru_inblock) * _BLOCK + live.read,
+                (own.ru_oublock + ended.ru_oublock) * _BLOCK + live.written,
+                own.ru_nvcsw + ended.ru_nvcsw + live.voluntary,
+                own.ru_nivcsw + ended.ru_nivcsw + live.involuntary,
                 own.ru_maxrss * _PEAK_UNIT,
             )
         return NOTHING
@@ -173,8 +173,8 @@ class Process:
         self._refresh()
         return self._memory
 
-    def _live(self) -> Cpu:
-        return self._children.cpu if self._children is not None else Cpu()
+    def _live(self) -> Account:
+        return self._children.account if self._children is not None else Account()
 
     def _refresh(self, ended: object = None) -> None:
         """Look anew after 0.1 s, or when a child has ended since: what it used is in the process's own account now.
@@ -186,9 +186,9 @@ class Process:
             if self._process is None or self._children is None:
                 return
             now = monotonic()
-            changed = ended is not None and ended != self._ended and self._children.memory > 0
+            changed = ended is not None and ended != self._ended and any(self._children.account)
             if now - self._read_at > _FRESH or changed:
                 self._read_at = now
                 self._ended = ended
                 self._children.look()
-                self._memory = Memory(self._process.memory_info().rss, self._children.memory)
+                self._memory = Memory(self._process.memory_info().rss, self._children.account.memory)

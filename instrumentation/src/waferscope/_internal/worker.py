@@ -8,6 +8,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from waferscope._internal import guard
+from waferscope._internal.helper import Helper
 
 
 class Worker:
@@ -47,7 +48,7 @@ class Worker:
     def start(self) -> None:
         """Start the thread."""
         self._life = life = object()
-        self._thread = threading.Thread(target=self._run, args=(life,), name=self._name, daemon=True)
+        self._thread = Helper(self._run, (life,), self._name)
         self._thread.start()
 
     def stop(self) -> None:

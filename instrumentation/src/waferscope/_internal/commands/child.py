@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -59,9 +60,9 @@ class Child:
         Returns:
             Why the command could not be executed; None when it was.
         """
-        with os.fdopen(self._gate, "w", encoding="ascii") as gate, guard.ARGUMENTS:
-            json.dump(dict(environment), gate)
-        with os.fdopen(self._fault, encoding="ascii") as fault:
+        with os.fdopen(self._gate, "wb") as gate, guard.ARGUMENTS:
+            gate.write(json.dumps(dict(environment)).encode())
+        with os.fdopen(self._fault, "rb") as fault:
             said = fault.read()  # empty once the command is executed, which closes the other end
         return OSError(int(said), os.strerror(int(said))) if said else None
 
@@ -110,8 +111,11 @@ def _become(command: Sequence[str], signals: Signals, *, gate: int, fault: int, 
     try:
         for descriptor in others:
             os.close(descriptor)
-        with os.fdopen(gate, encoding="ascii") as waiting:
-            os.environ.update(json.load(waiting))
+        # Bytes here and there: there may be no file descriptor left to import the codec of a text.
+        with os.fdopen(gate, "rb") as waiting:
+            said = waiting.read()
+        with suppress(ValueError):  # nothing, where it could not be told
+            os.environ.update(json.loads(said))
         signals.restore()
         execute(command, os.environ)
     except OSError as error:

@@ -15,7 +15,7 @@ _FRESH = 0.1  # s
 
 
 class ChildUsage:
-    """CPU time and memory of a child and its descendants: a `Probe` of the job around it.
+    """Usage and memory of a child and its descendants: a `Probe` of the job around it.
 
     Args:
         pid: Of the child, not yet waited for.
@@ -32,9 +32,9 @@ class ChildUsage:
         """Tell what was used so far.
 
         Returns:
-            While it runs CPU time only, of the child, of its descendants that it has waited for and of those that run,
-            and the highest resident set that was sampled over all of them together; once it has ended all that the
-            kernel kept, the highest resident set being at least that of the largest of them.
+            While it runs what can be read (see `children.Account`) of the child, of its descendants that it has waited
+            for and of those that run, and the highest resident set that was sampled over all of them together; once it
+            has ended all that the kernel kept, the highest resident set being at least that of the largest of them.
         """
         self._sample()
         return self._used
@@ -56,23 +56,20 @@ class ChildUsage:
             return
         import psutil  # noqa: PLC0415 - slow to import: not for a command that merely lists this one
 
-        from waferscope._internal.children import descendants  # noqa: PLC0415 - as above
+        from waferscope._internal.children import added_up, descendants  # noqa: PLC0415 - as above
 
         self._read_at = monotonic()
-        user = system = 0.0
-        memory = 0
         with guard.USAGE:
             child = psutil.Process(self._pid)
-            for process in (child, *descendants(child)):
-                try:
-                    times, resident = process.cpu_times(), process.memory_info().rss
-                except psutil.Error:
-                    continue  # it has ended meanwhile
-                user += times.user + times.children_user
-                system += times.system + times.children_system
-                memory += resident
-        # A descendant that ended and was not waited for takes its CPU time along: the sum may not fall.
-        self._memory = memory or self._memory
-        self._used = Usage(
-            max(self._used.user, user), max(self._used.system, system), peak=max(self._used.peak, memory)
-        )
+            now, before = added_up((child, *descendants(child))), self._used
+            # A descendant that ended and was not waited for takes its account along: no sum may fall.
+            self._used = Usage(
+                max(before.user, now.user),
+                max(before.system, now.system),
+                max(before.read, now.read),
+                max(before.written, now.written),
+                max(before.voluntary, now.voluntary),
+                max(before.involuntary, now.involuntary),
+                max(before.peak, now.memory),
+            )
+            self._memory = now.memory or self._memory

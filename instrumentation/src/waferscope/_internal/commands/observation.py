@@ -93,13 +93,13 @@ class Observation:
         if not _environment_names_service():
             waferscope.configure(service=self._description.service or self._description.name)
         job = waferscope.job(self._description.name, **self._description.about)
-        job.measure(self.usage)
+        job._measure(self.usage)
         job.__enter__()
         self._job = job
         return job
 
     def _tell(self, ending: Ending, received: Collection[int]) -> None:
-        run = self._job.run() if self._job is not None else None
+        run = self._job._running() if self._job is not None else None
         if ending.code is not None and run is not None:
             run.more = {**run.more, semconv.PROCESS_EXIT_CODE: ending.code}
         verb, *said = judge(ending, received, self._lines.verdict if self._lines else None)
