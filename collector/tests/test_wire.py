@@ -1,5 +1,6 @@
 """What the kernels read is what protobuf's own parser reads."""
 
+import json
 import math
 import struct
 import time
@@ -87,6 +88,22 @@ def test_equal_attributes_have_equal_keys_and_others_have_others(sent: list[metr
     keys = [tuple(key) for key in found.parts[0].points.keys.tolist()]
     written = [b"".join(item.SerializeToString() + b"|" for item in point.attributes) for point in sent]
     assert [[a == b for b in keys] for a in keys] == [[a == b for b in written] for a in written]
+
+
+def test_requests_of_many_parts() -> None:
+    body = b"".join(
+        otlp.metrics(
+            *(otlp.gauge(f"g{m}", *(otlp.number(float(p), p=str(p)) for p in range(3))) for m in range(3)),
+            resource={"service.name": f"s{r}"},
+        ).SerializeToString()
+        for r in range(200)
+    )
+    found, _ = decoded(body)
+    (part,) = found.parts
+    assert isinstance(part.points, Numbers)
+    assert part.points.values.tolist() == [0.0, 1.0, 2.0] * 600
+    assert len({tuple(key) for key in part.points.keys.tolist()}) == 1800
+    assert json.loads(series(part.points, 1799)[1]) == {"job": "s199", "p": "2", "wafer_site_id": "fab1"}
 
 
 @pytest.mark.parametrize("change", ["name", "unit", "monotonic", "temporality", "resource"])

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from ingest import loads
 from ingest.loads import POINTS, SERIES
-from ingest.prometheus import prometheus
+from ingest.prometheus import Prometheus, prometheus
 from ingest.servers import Writer, bare_copy, by_grpc, by_http, servers, writer
 
 from waferscope_collector.copy import SAMPLE_COLUMNS
@@ -38,7 +38,7 @@ def main() -> None:
             asyncio.run(_measure(name, url, other))
 
 
-async def _measure(name: str, url: str, other: str | None) -> None:
+async def _measure(name: str, url: str, other: Prometheus | None) -> None:
     await migrate(url)
     print(f"### {name}\n\n| what | a second | against | writer's CPU, µs each |\n|---|---:|---:|---:|", flush=True)
     with writer(url) as under:
@@ -61,7 +61,7 @@ async def _measure(name: str, url: str, other: str | None) -> None:
     print()
 
 
-async def _round(number: int, url: str, under: Writer, other: str | None) -> tuple[float, float, float, float]:
+async def _round(number: int, url: str, under: Writer, other: Prometheus | None) -> tuple[float, float, float, float]:
     """Send the same points each way; return the rates and our CPU."""
     first, start = (number * REQUESTS) * POINTS + SERIES, loads.begin()
     offsets = [first + n * POINTS for n in range(REQUESTS)]
@@ -72,7 +72,7 @@ async def _round(number: int, url: str, under: Writer, other: str | None) -> tup
     before = under.cpu()
     ours = total / await by_grpc(under.grpc, bodies)
     cpu = (under.cpu() - before) / total * 1e6
-    theirs = total / await by_http(f"{other}/api/v1/otlp/v1/metrics", bodies, OTLP) if other else 1.0
+    theirs = total / await by_http(f"{other.url}/api/v1/otlp/v1/metrics", bodies, OTLP) if other else 1.0
     return bare, ours, cpu, theirs
 
 

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -14,14 +15,22 @@ from support.ports import free_ports
 VARIABLE = "WAFERSCOPE_BENCH_PROMETHEUS"
 CONFIG = """
 global: {scrape_interval: 1h}
-otlp: {promote_resource_attributes: [service.name]}
+otlp: {promote_resource_attributes: [host.name]}
 storage: {tsdb: {out_of_order_time_window: 2h}}
 """
 
 
+@dataclass(frozen=True)
+class Prometheus:
+    """A server under load."""
+
+    url: str
+    data: Path
+
+
 @contextlib.contextmanager
-def prometheus() -> Iterator[str | None]:
-    """Run the program that the environment names, with its OTLP receiver on; yield its URL, None without one."""
+def prometheus() -> Iterator[Prometheus | None]:
+    """Run the program that the environment names, with its OTLP receiver on; yield None without one."""
     program = os.environ.get(VARIABLE)
     if not program:
         yield None
@@ -31,12 +40,13 @@ def prometheus() -> Iterator[str | None]:
         config = Path(folder) / "prometheus.yml"
         config.write_text(CONFIG, encoding="utf-8")
         command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder}/data"]
-        command += [f"--web.listen-address=127.0.0.1:{port}", "--web.enable-otlp-receiver", "--log.level=error"]
+        command += [f"--web.listen-address=127.0.0.1:{port}", "--web.enable-otlp-receiver"]
+        command += ["--web.enable-admin-api", "--log.level=error"]
         process = subprocess.Popen(command)
         try:
             url = f"http://127.0.0.1:{port}"
             _wait(f"{url}/-/ready")
-            yield url
+            yield Prometheus(url, Path(folder) / "data")
         finally:
             process.terminate()
             process.wait()

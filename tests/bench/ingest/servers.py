@@ -85,11 +85,11 @@ async def by_grpc(address: str, bodies: Sequence[bytes], method: str = METRICS) 
         return time.perf_counter() - began
 
 
-async def by_http(url: str, bodies: Sequence[bytes], headers: dict[str, str]) -> float:
+async def by_http(url: str, bodies: Sequence[bytes], headers: dict[str, str], in_flight: int = IN_FLIGHT) -> float:
     """Post requests and wait for all answers; return seconds."""
-    limits = httpx.Limits(max_connections=IN_FLIGHT)
+    limits = httpx.Limits(max_connections=in_flight)
     async with httpx.AsyncClient(limits=limits, timeout=60) as client:
-        room = asyncio.Semaphore(IN_FLIGHT)
+        room = asyncio.Semaphore(in_flight)
 
         async def one(body: bytes) -> None:
             async with room:

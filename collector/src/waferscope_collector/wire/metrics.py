@@ -93,11 +93,11 @@ def _layout(data, high, low):
                 scopes[count_s, 2] = count_r
                 count_s += 1
         count_r += 1
-    metrics = metrics[:count_m]
+    resources, scopes, metrics, points = resources[:count_r], scopes[:count_s], metrics[:count_m], points[:count_p]
     keys = np.empty((count_m, 2), np.uint64)
     if state == _FINE:
         _hash(data, resources, scopes, metrics, keys, high, low)
-    return state, resources[:count_r], scopes[:count_s], metrics, points[:count_p], keys
+    return state, resources, scopes, metrics, points, keys
 
 
 @kernel
