@@ -394,6 +394,7 @@ async def test_a_backlog_of_dense_samples_is_stored_whole(writer: WriterUnderTes
     sent = [otlp.number(float(n), time=NOW - n * SECOND, name=str(of)) for n in range(600) for of in range(2)]
     await writer.send("metrics", otlp.metrics(otlp.gauge("x", *sent)))
     stored = await conn.fetch(
-        "select labels->>'name' as name, count(*), sum(value) from wafer.metrics where metric = 'x' group by 1 order by 1"
+        "select labels->>'name' as name, count(*), sum(value) from wafer.metrics where metric = 'x'"
+        " group by 1 order by 1"
     )
     assert [tuple(row) for row in stored] == [("0", 600, sum(range(600))), ("1", 600, sum(range(600)))]
