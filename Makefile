@@ -25,6 +25,7 @@ $(INSTALLED): requirements/uv.txt requirements/dev.txt $(PACKAGES:%=%/pyproject.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation $(PACKAGES:%=--editable ./%)
+	@$(BIN)/python -m waferscope_collector.warming
 	@touch $@
 
 demo: $(INSTALLED) ## Start the whole stack on this machine, run the sample jobs, show their data
@@ -65,6 +66,7 @@ generate: $(INSTALLED) ## Regenerate committed output: semantic conventions, doc
 	@$(BIN)/python -m waferscope_schemas.generate
 	@$(BIN)/waferscope boards render
 	@$(BIN)/python tests/support/reference.py
+	@$(BIN)/python tests/support/dictionary.py
 
 bench: $(INSTALLED) ## Measure; prints the tables of docs/benchmarks.md
 	@$(BIN)/python tests/bench/run.py

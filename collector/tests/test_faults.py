@@ -75,7 +75,7 @@ async def test_one_request_that_no_partition_takes_does_not_hold_back_its_group(
 async def test_a_request_that_needs_too_many_partitions_is_refused_and_does_not_hold_back_its_group(
     writer: WriterUnderTest, conn: asyncpg.Connection
 ) -> None:
-    days = [otlp.number(5, time=NOW - day * 86_400 * SECOND) for day in range(150)]
+    days = [otlp.number(5, time=NOW - day * 86_400 * SECOND) for day in range(300)]
     requests = [otlp.metrics(otlp.gauge("x", *points)) for points in (days[:2], days, days[60:120], days[:60])]
     results = await asyncio.gather(*(writer.send("metrics", request) for request in requests), return_exceptions=True)
     assert [i for i, result in enumerate(results) if isinstance(result, Exception)] == [1]

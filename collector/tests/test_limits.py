@@ -1,94 +1,112 @@
-"""What a writer holds and takes in is bounded, and so are its own series."""
+"""What the writer takes in has limits: points beyond them are refused alone, with a reason that names the offender."""
 
-import asyncio
-import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import asyncpg
-import httpx
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.logs.v1 import logs_pb2
+from opentelemetry.proto.trace.v1 import trace_pb2
 from writer_support import otlp
-from writer_support.otlp import SECOND
-from writer_support.process import PROTOBUF, Ports, writer_process
-from writer_support.running import WriterUnderTest
+from writer_support.otlp import DELTA, NOW, SECOND
+from writer_support.running import WriterUnderTest, running
 
-from waferscope_collector.meters import Meters
+from waferscope_collector.decode.context import Rules
+from waferscope_collector.decode.limits import Limits
+from waferscope_collector.errors import UnstorableError
+from waferscope_collector.retention import Retention
+
+DAY = 86_400 * SECOND
 
 
-async def test_requests_that_wait_are_limited_by_number_and_bodies_count_while_they_come(
-    database_url: str, conn: asyncpg.Connection
+@pytest.fixture
+async def strict(database_url: str) -> AsyncIterator[WriterUnderTest]:
+    limits = Limits(series=8, metric_series=3, future=60, labels=6, label_bytes=10)
+    retention = Retention(sample=timedelta(hours=1), log_record=timedelta(days=1), span=timedelta(days=1))
+    async with running(database_url, rules=Rules("fab1", limits=limits, retention=retention)) as found:
+        yield found
+
+
+async def metrics(conn: asyncpg.Connection) -> list[tuple[str, int]]:
+    rows = await conn.fetch(
+        "select metric, count(*) as series from wafer.series where kind <> 'info' group by metric order by metric"
+    )
+    return [(row["metric"], row["series"]) for row in rows]
+
+
+async def test_a_metric_has_so_many_series_and_what_it_has_goes_on(
+    strict: WriterUnderTest, conn: asyncpg.Connection
 ) -> None:
-    ports = Ports.free(queue_requests="2", queue_limit="100000")
-    async with httpx.AsyncClient(timeout=30) as client:
-        process = await asyncio.to_thread((running := writer_process(ports, database_url)).__enter__)
-        try:
-            async with conn.transaction():
-                await conn.execute("lock table wafer.ingest_batch in exclusive mode")
-                waiting = [asyncio.create_task(_post(client, ports, float(value))) for value in range(6)]
-                done, _ = await asyncio.wait(waiting, timeout=30, return_when=asyncio.FIRST_COMPLETED)
-                while len(done) < 4:
-                    done, _ = await asyncio.wait(waiting, timeout=0.1)
-                assert {task.result().status_code for task in done} == {503}
-                assert {task.result().headers["retry-after"] for task in done} == {"5"}
-            assert (
-                sorted([response.status_code for response in await asyncio.gather(*waiting)]) == [200] * 2 + [503] * 4
-            )
-
-            reader, slow = await asyncio.open_connection("127.0.0.1", ports.http)
-            slow.write(b"POST /v1/metrics HTTP/1.1\r\nhost: w\r\ncontent-type: application/x-protobuf\r\n"
-                       b"content-length: 200000\r\n\r\n" + bytes(150_000))  # fmt: skip
-            await slow.drain()
-            async with asyncio.timeout(20):
-                while (await _post(client, ports, 9.0)).status_code != 503:
-                    pass
-            slow.close()
-            async with asyncio.timeout(20):
-                while (await _post(client, ports, time.time())).status_code != 200:
-                    pass
-            reader.feed_eof()
-            assert process.exit_code() is None
-        finally:
-            await asyncio.to_thread(running.__exit__, None, None, None)
+    for at in range(2):
+        points = [otlp.number(at, time=NOW + at * SECOND, n=str(n)) for n in range(5)]
+        response = await strict.send(
+            "metrics", otlp.metrics(otlp.gauge("much", *points), otlp.gauge("good", points[0]))
+        )
+        assert response.partial_success.rejected_data_points == 2
+        assert response.partial_success.error_message == (
+            "2 data points of new series of much, which has its limit of 3 series"
+        )
+    assert await metrics(conn) == [("good", 1), ("much", 3)]
+    assert await conn.fetchval("select count(*) from wafer.metrics where metric = 'much'") == 6
 
 
-async def _post(client: httpx.AsyncClient, ports: Ports, value: float) -> httpx.Response:
-    body = otlp.metrics(otlp.gauge("x", otlp.number(value))).SerializeToString()
-    return await client.post(ports.url("/v1/metrics"), content=body, headers=PROTOBUF)
+async def test_a_site_has_so_many_series(strict: WriterUnderTest, conn: asyncpg.Connection) -> None:
+    gauges = [otlp.gauge(f"g{n}", otlp.number(1)) for n in range(10)]
+    response = await strict.send("metrics", otlp.metrics(*gauges))
+    assert response.partial_success.rejected_data_points >= 2
+    assert "the site has its limit of 8 series" in response.partial_success.error_message
+    assert await conn.fetchval("select count(*) from wafer.series") == 8
 
 
-async def test_how_far_a_time_may_be_ahead_is_a_setting(database_url: str, conn: asyncpg.Connection) -> None:
-    ports = Ports.free(future_limit="600")
-    points = [otlp.number(float(seconds), time=time.time_ns() + seconds * SECOND) for seconds in (0, 300, 900)]
-    body = otlp.metrics(otlp.gauge("x", *points), resource={}).SerializeToString()
-    process = await asyncio.to_thread((running := writer_process(ports, database_url)).__enter__)
-    try:
-        async with httpx.AsyncClient(timeout=30) as client:
-            response = await client.post(ports.url("/v1/metrics"), content=body, headers=PROTOBUF)
-            own = (await client.get(ports.url("/metrics"))).text
-        assert b"1 data points too far in the future" in response.content
-        assert await conn.fetchval("select max(value) from wafer.sample") == 300
-        assert 'waferscope_writer_refused_total{reason="too far in the future",signal="metrics"} 1.0' in own
-        assert 'waferscope_writer_partial_success_total{signal="metrics"} 1.0' in own
-        assert 'waferscope_writer_received_total{signal="metrics"} 3.0' in own
-        assert process.exit_code() is None
-    finally:
-        await asyncio.to_thread(running.__exit__, None, None, None)
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        ({"a": "x" * 11}, "with a label whose value is over 10 bytes"),
+        (dict.fromkeys("abcdefg", "x"), "with more than 6 labels"),
+        ({"a" * 513: "x"}, "with a label whose name is over 512 bytes"),
+    ],
+)
+async def test_labels_are_limited(strict: WriterUnderTest, labels: dict[str, str], reason: str) -> None:
+    response = await strict.send("metrics", otlp.metrics(otlp.gauge("x", otlp.number(1, **labels)), resource={}))
+    assert response.partial_success.error_message == f"1 data points {reason}"
 
 
-def test_reasons_that_name_things_do_not_become_a_series_each() -> None:
-    meters = Meters("test")
-    for number in range(500):
-        meters.refuse("metrics", f"of the metric m{number}", 1)
-    (family,) = (metric for metric in meters.registry.collect() if metric.name == "test_refused")
-    counts = {sample.labels["reason"]: sample.value for sample in family.samples if sample.name.endswith("_total")}
-    assert len(counts) == 65
-    assert counts["other"] == 436
-
-
-@pytest.mark.parametrize("part", [1, 2])
-async def test_a_request_larger_than_the_queue_is_taken_when_nothing_else_waits(
-    writer: WriterUnderTest, part: int
+@pytest.mark.parametrize(
+    ("time", "reason"),
+    [
+        (0, "without a time"),
+        (NOW + 3600 * SECOND, "too far in the future"),
+        (NOW - 2 * 3600 * SECOND, "older than what is kept"),
+    ],
+    ids=["none", "future", "old"],
+)
+@pytest.mark.parametrize("delta", [True, False])
+async def test_times_have_bounds_on_both_sides(
+    strict: WriterUnderTest, conn: asyncpg.Connection, time: int, reason: str, *, delta: bool
 ) -> None:
-    writer.intake._queue_limit = 10
-    body = otlp.metrics(otlp.gauge("x", otlp.number(float(part)))).SerializeToString()
-    async with writer.client() as client:
-        assert (await client.post("/v1/metrics", content=body, headers=PROTOBUF)).status_code == 200
+    sent = (otlp.number(1, time=time), otlp.number(2))
+    metric = otlp.total("x", *sent, temporality=DELTA) if delta else otlp.gauge("x", *sent)
+    response = await strict.send("metrics", otlp.metrics(metric))
+    assert response.partial_success.error_message == f"1 data points {reason}"
+    assert await conn.fetchval("select max(value) from wafer.metrics where metric like 'x%'") == 2
+
+
+async def test_logs_and_spans_older_than_what_is_kept_are_refused(strict: WriterUnderTest) -> None:
+    old = NOW - 2 * DAY
+    response = await strict.send("logs", otlp.logs(logs_pb2.LogRecord(time_unix_nano=old)))
+    assert response.partial_success.error_message == "1 log records older than what is kept"
+    span = trace_pb2.Span(trace_id=bytes(range(16)), span_id=bytes(range(8)), name="late", start_time_unix_nano=old)
+    response = await strict.send("traces", otlp.traces(span))
+    assert response.partial_success.error_message == "1 spans older than what is kept"
+
+
+async def test_a_request_makes_at_most_100_partitions(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:
+    def sent(days: int) -> ExportMetricsServiceRequest:
+        return otlp.metrics(otlp.gauge("x", *(otlp.number(1, time=NOW - n * DAY) for n in range(days))))
+
+    with pytest.raises(UnstorableError, match="100"):
+        await writer.send("metrics", sent(150))
+    assert await conn.fetchval("select count(*) from wafer.metrics where metric = 'x'") == 0
+    await writer.send("metrics", sent(90))
+    assert await conn.fetchval("select count(*) from wafer.metrics where metric = 'x'") == 90

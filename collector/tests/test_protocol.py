@@ -111,7 +111,6 @@ async def test_metrics_and_logs_as_json(writer: WriterUnderTest, conn: asyncpg.C
 
 BAD_REQUESTS = [
     ("no protobuf", "/v1/metrics", b"\xff\xff\xff", PROTOBUF, 400, 3),
-    ("no UTF-8", "/v1/logs", b"\x0a\x0a\x12\x08\x12\x06\x1a\x04\xff\xfe\xfd\xfc", PROTOBUF, 400, 3),
     ("no JSON", "/v1/metrics", b"{", JSON, 400, 3),
     ("JSON of another kind", "/v1/metrics", b'{"resourceMetrics": 3}', JSON, 400, 3),
     ("JSON list", "/v1/metrics", b"[]", JSON, 400, 3),

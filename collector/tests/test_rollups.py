@@ -13,6 +13,7 @@ from writer_support import rollup_reference as reference
 from writer_support.rollup_reference import EXPLICIT, STALE, Histogram, HistogramSample, Sample
 
 from waferscope_collector.maintenance import rollups
+from waferscope_schemas import partitioning
 
 NOON = feeding.milliseconds(datetime(2026, 1, 14, 12, tzinfo=UTC))
 MINUTE, HOUR = 60_000, 3_600_000
@@ -221,3 +222,36 @@ async def delete(conn: asyncpg.Connection, series: list[int] | None, begin: int 
             series,
             *times,
         )
+
+
+async def test_what_an_earlier_transaction_commits_after_a_run_is_not_missed(
+    conn: asyncpg.Connection, database_url: str
+) -> None:
+    early, late = Sample(1, NOON, 1.0), Sample(1, NOON + HOUR, 2.0)
+    # Partitions and chunks are there: creating them in an open transaction would make the others wait.
+    before = [Sample(9, NOON, 0.0), Sample(9, NOON + HOUR, 0.0)]
+    await feeding.store(conn, before)
+    await catch_up(conn)
+    writer = await asyncpg.connect(database_url)
+    for table in ("sample", "histogram_sample"):
+        await partitioning.ensure(writer, table, [feeding.instant(NOON)])
+    async with writer.transaction():
+        await feeding.store(writer, [early])
+        await feeding.store(conn, [late])
+        assert await catch_up(conn) == 1
+        await check(conn, [*before, late])
+    await writer.close()
+    assert await catch_up(conn) == 2  # its own hour, and the one that follows
+    await check(conn, [*before, early, late])
+
+
+async def test_a_run_that_is_cut_off_leaves_its_hours_to_the_next(conn: asyncpg.Connection) -> None:
+    samples = [Sample(1, NOON + hour * HOUR, float(hour)) for hour in range(4)]
+    await feeding.store(conn, samples)
+    await conn.execute("alter table wafer.rollup_1h add constraint poison check (last <> 2)")
+    with pytest.raises(asyncpg.CheckViolationError):
+        await catch_up(conn)
+    assert await conn.fetchval("select array_agg(last order by last) from wafer.rollup_1h") == [0, 1, 3]
+    await conn.execute("alter table wafer.rollup_1h drop constraint poison")
+    await catch_up(conn)
+    await check(conn, samples)

@@ -27,7 +27,7 @@ SEED = (7, 11)
 def decoded(body: bytes) -> tuple[Metrics, Rejects]:
     rejects = Rejects("data points")
     latest = time.time_ns() + 86_400 * SECOND
-    return metrics.decode(body, Context("fab1", ("wafer.site.id",), latest, SEED, rejects)), rejects
+    return metrics.decode(body, Context("fab1", latest, SEED, rejects)), rejects
 
 
 def numbers_of(body: bytes) -> list[tuple[Any, ...]]:
@@ -142,6 +142,7 @@ USUAL = field(1, field(2, field(2, NAME + field(5, field(1, POINT)))))
         field(1, field(2, field(2, NAME + field(5, field(1, field(8, 0) + POINT))))),  # flags first
         USUAL + field(3, b"unknown"),
     ],
+    ids=["order", "repeated", "unknown", "in-parts", "oneof", "group", "flags-first", "unknown-at-the-top"],
 )
 def test_unusual_ways_to_write_a_request_mean_the_same(body: bytes) -> None:
     ExportMetricsServiceRequest.FromString(body)  # it is valid

@@ -17,7 +17,12 @@ from waferscope_grafana.questions import all_panels, board_questions
 from waferscope_grafana.render import committed_folder, render, write_all
 from waferscope_grafana.sources import SOURCES
 
-STABLE_VIEWS = {"jobs", "steps", "job_events", "spans", "logs", "metrics", "hosts", "equipment_states"}
+STABLE_VIEWS = {
+    *("jobs", "steps", "job_events", "spans", "logs", "metrics", "hosts"),
+    *("equipment_states", "carrier_visits", "deployments"),
+    *("success_rates", "slowest_jobs", "failures", "outliers", "job_days"),
+    *("equipment_utilisation", "carrier_dwell", "lot_journeys", "host_jobs"),
+}
 NUMERIC = {"stat", "timeseries", "barchart", "bargauge", "gauge", "heatmap", "histogram", "piechart"}
 EACH_BOARD = pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
 

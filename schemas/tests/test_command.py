@@ -1,6 +1,7 @@
 """`waferscope schema` tells what it did, and fails with one line and the right exit code."""
 
 import argparse
+import json
 import subprocess
 import sys
 
@@ -18,10 +19,10 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable, raising=False)
 
 
-def run(action: str) -> int:
+def run(action: str, *options: str) -> int:
     parser = argparse.ArgumentParser()
     schema(parser)
-    args = parser.parse_args([action])
+    args = parser.parse_args([action, *options])
     code: int = args.run(args)
     return code
 
@@ -42,6 +43,24 @@ def test_a_fresh_database_is_migrated_and_then_passes_the_check(
     assert run("check") == 0
     assert run("status") == 0
     assert "0001 site: applied " in capsys.readouterr().out
+
+
+def test_the_dictionary_is_printed_in_both_forms(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WAFERSCOPE_DATABASE_URL", database_url)
+    assert run("dictionary") == 0
+    assert capsys.readouterr().out.startswith("# Data dictionary\n")
+    assert run("dictionary", "--format", "json") == 0
+    assert {"jobs", "job_run"} <= {item["relation"] for item in json.loads(capsys.readouterr().out)}
+
+
+def test_the_dictionary_of_a_database_without_a_schema_is_refused(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAFERSCOPE_DATABASE_URL", empty_database_url)
+    with pytest.raises(IncompatibleSchemaError, match="waferscope schema migrate"):
+        run("dictionary")
 
 
 def test_a_missing_url_is_a_wrong_setting() -> None:

@@ -136,7 +136,7 @@ async def test_natural_keys_hold_in_every_part(conn: asyncpg.Connection, table: 
 def test_hypertables_are_made_of_partitioned_tables_and_nothing_else_changes() -> None:
     sql = "\n\n".join(migration.sql for migration in all_migrations())
     translated = translate(sql, timescale=True, sample_chunk=timedelta(hours=2))
-    assert "partition by" not in translated.replace('("partition by range")', "")
+    assert "partition by range (" not in translated
     assert translated.count("select create_hypertable(") == len(TABLES)
     assert "create_hypertable('wafer.sample', by_range('ts', interval '7200 seconds')" in translated
     assert "create_hypertable('wafer.job_event', by_range('at', interval '86400 seconds')" in translated

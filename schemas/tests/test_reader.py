@@ -35,6 +35,8 @@ async def test_the_reader_reads_every_view_and_no_table(database_url: str) -> No
     views = await names(reader, "v")
     assert {"jobs", "steps", "job_events", "spans", "logs", "metrics", "hosts"} <= set(views)
     assert {"equipment_states", "carrier_visits", "deployments"} <= set(views)
+    assert {"success_rates", "slowest_jobs", "failures", "outliers", "equipment_utilisation"} <= set(views)
+    assert {"carrier_dwell", "lot_journeys", "host_jobs", "dictionary"} <= set(views)
     for view in views:
         await reader.fetch(f"select * from wafer.{view}")
     for table in await names(reader, "rp"):

@@ -1,170 +1,135 @@
-"""Gauge points from OTLP over gRPC to committed, against bare COPY BINARY into the same table in the same run."""
+"""Metrics of every kind from requests to committed, against bare COPY BINARY and Prometheus's own OTLP receiver."""
 
 import asyncio
-import contextlib
 import statistics
 import sys
-import tempfile
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import asyncpg
-import grpc
-import numpy as np
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+import cramjam
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from support.ports import free_ports
-from support.processes import waferscope
+from ingest import loads
+from ingest.loads import POINTS, SERIES
+from ingest.prometheus import prometheus
+from ingest.servers import Writer, bare_copy, by_grpc, by_http, servers, writer
 
-from waferscope_collector.copy import HEADER, SAMPLE_COLUMNS, TRAILER, Samples, sample_rows
+from waferscope_collector.copy import SAMPLE_COLUMNS
 from waferscope_schemas.migrate import migrate
-from waferscope_stack.data_dir import opened
-from waferscope_stack.postgres import Postgres
-from waferscope_stack.server_user import ServerUser
 
-SERIES = 10_000
-POINTS = 8_000  # of a request, and rows of a bare commit
-REQUESTS = 60
-IN_FLIGHT = 4  # requests that a client has under way, as a Collector's exporter has consumers
+REQUESTS = 60  # of a round
 ROUNDS = 3
-EXPORT = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+SMALL = 500  # points of a small request, as live traffic has them
+STORM = 100_000  # new series
+OTLP = {"content-type": "application/x-protobuf"}
+SNAPPY = {"content-type": "application/x-protobuf", "content-encoding": "snappy"}
+
+Send = Callable[[Writer, Sequence[bytes]], Awaitable[float]]
 
 
 def main() -> None:
-    """Print points a second of both ways, and their ratio."""
-    with tempfile.TemporaryDirectory(prefix="waferscope-bench-") as folder:
-        Path(folder).chmod(0o755)  # the server runs as another user when this process is root's
-        with opened(Path(folder) / "data", ServerUser.choose()) as data_dir:
-            server = Postgres.start(data_dir)
-            try:
-                asyncio.run(_compare(server.url))
-            finally:
-                server.stop()
-
-
-async def _compare(url: str) -> None:
-    await migrate(url)
-    await _bare_table(url)
-    rates = []
-    with _writer(url) as address:
-        await _send(address, _requests(first=0, count=2))  # creates the series: their cost is not what is measured
-        for round_number in range(ROUNDS):
-            bare = await _bare(url, first=(round_number + 1) * REQUESTS)
-            sent = await _send(address, _requests(first=(round_number + 1) * REQUESTS, count=REQUESTS))
-            rates.append((bare, sent))
-    await _check(url)
-    bare, sent = (statistics.median(column) for column in zip(*rates, strict=True))
-    ratio = statistics.median(sent / bare for bare, sent in rates)
+    """Print a table for each database."""
     print("## Ingest\n")
-    print(
-        f"{POINTS:,} points a request or commit, {SERIES:,} series, plain PostgreSQL with fsync; median of {ROUNDS}.\n"
-    )
-    print("| way | points/s | against bare COPY |\n|---|---:|---:|")
-    print(f"| bare COPY BINARY, one connection | {bare:,.0f} | 1.00 |")
-    print(f"| OTLP/gRPC to committed, one writer | {sent:,.0f} | {ratio:.2f} |\n")
+    print(f"{POINTS:,} points a request or commit, {SERIES:,} series at 15 s; median of {ROUNDS} rounds.\n")
+    with servers() as urls, prometheus() as other:
+        for name, url in urls.items():
+            asyncio.run(_measure(name, url, other))
 
 
-@contextlib.contextmanager
-def _writer(url: str) -> Iterator[str]:
-    """Run a writer; yield its gRPC address."""
-    http, port = free_ports(2)
-    env = {
-        "WAFERSCOPE_DATABASE_URL": url,
-        "WAFERSCOPE_WRITER_HTTP_PORT": str(http),
-        "WAFERSCOPE_WRITER_GRPC_PORT": str(port),
-        "WAFERSCOPE_WRITER_SAMPLE_INTERVAL": "0",  # nothing but what is measured is stored
-    }
-    with waferscope("serve", "writer", env=env) as process:
-        process.wait_healthy(f"http://127.0.0.1:{http}/v1/readyz")
-        yield f"127.0.0.1:{port}"
+async def _measure(name: str, url: str, other: str | None) -> None:
+    await migrate(url)
+    print(f"### {name}\n\n| what | a second | against | writer's CPU, µs each |\n|---|---:|---:|---:|", flush=True)
+    with writer(url) as under:
+        await by_grpc(under.grpc, [loads.gauges(0, SERIES, loads.begin(), SERIES)])  # compiles, creates the series
+        rates = [await _round(number, url, under, other) for number in range(ROUNDS)]
+        bare, ours, cpu, theirs = (statistics.median(column) for column in zip(*rates, strict=True))
+        ratio = statistics.median(row[1] / row[0] for row in rates)
+        _print("rows by bare COPY, one connection", bare)
+        _print("gauge points by OTLP/gRPC", ours, f"{ratio:.2f} of bare COPY", cpu)
+        if other:
+            _print("the same requests to Prometheus's OTLP receiver (HTTP)", theirs, f"ours {ours / theirs:.2f} of it")
+        await _kind(under, f"gauge points in requests of {SMALL}", _small, _grpc, SMALL)
+        await _kind(under, "explicit histograms of 15 buckets", loads.histograms, _grpc)
+        delta = await _kind(under, "delta points", loads.deltas, _grpc)
+        print(f"| | | delta points {delta / ours:.2f} of gauge points | |")
+        await _kind(under, "samples by remote write 1.0", _compressed, _remote_write)
+        print(f"\nMemory of the writer at {SERIES:,} series: {under.memory() / 2**20:,.0f} MiB.", flush=True)
+        await _storm(under)
+    await _check(url)
+    print()
 
 
-def _requests(first: int, count: int) -> list[bytes]:
-    """Build requests whose points run over all series again and again, each time 15 s later."""
-    now = time.time_ns() - 3600 * 10**9
-    return [_request(number * POINTS, now) for number in range(first, first + count)]
+async def _round(number: int, url: str, under: Writer, other: str | None) -> tuple[float, float, float, float]:
+    """Send the same points each way; return the rates and our CPU."""
+    first, start = (number * REQUESTS) * POINTS + SERIES, loads.begin()
+    offsets = [first + n * POINTS for n in range(REQUESTS)]
+    total = REQUESTS * POINTS
+    rows = [loads.rows(offset, POINTS, start) for offset in offsets]
+    bare = total / await bare_copy(url, "sample", SAMPLE_COLUMNS, rows)
+    bodies = [loads.gauges(offset, POINTS, start) for offset in offsets]
+    before = under.cpu()
+    ours = total / await by_grpc(under.grpc, bodies)
+    cpu = (under.cpu() - before) / total * 1e6
+    theirs = total / await by_http(f"{other}/api/v1/otlp/v1/metrics", bodies, OTLP) if other else 1.0
+    return bare, ours, cpu, theirs
 
 
-def _request(first: int, now: int) -> bytes:
-    request = ExportMetricsServiceRequest()
-    resource = request.resource_metrics.add()
-    resource.resource.attributes.add(key="service.name").value.string_value = "bench"
-    metric = resource.scope_metrics.add().metrics.add(name="bench.value", unit="By")
-    points = metric.gauge.data_points
-    for number in range(first, first + POINTS):
-        series, turn = number % SERIES, number // SERIES
-        point = points.add(time_unix_nano=now + turn * 15 * 10**9, as_double=series + turn / 7)
-        point.attributes.add(key="wafer.equipment.id").value.string_value = f"tool-{series % 100:03d}"
-        point.attributes.add(key="channel").value.string_value = f"channel-{series // 100:03d}"
-        point.attributes.add(key="unit").value.string_value = "stage"
-    return request.SerializeToString()
+async def _kind(
+    under: Writer, name: str, build: Callable[[int, int, int], bytes], send: Send, points: int = POINTS
+) -> float:
+    """Measure one kind of point; the first round creates the series and is not counted."""
+    rates, start = [], loads.begin()
+    requests = min(REQUESTS * POINTS // points // 2, 300)
+    for number in range(ROUNDS + 1):
+        first = number * requests * points
+        bodies = [build(first + n * points, points, start) for n in range(requests)]
+        before = under.cpu()
+        seconds = await send(under, bodies)
+        rates.append((requests * points / seconds, (under.cpu() - before) / requests / points * 1e6))
+    rate, cpu = (statistics.median(column) for column in zip(*rates[1:], strict=True))
+    _print(name, rate, "", cpu)
+    return rate
 
 
-async def _send(address: str, bodies: list[bytes]) -> float:
-    """Send requests and wait for all commits; return points a second."""
-    options = (("grpc.max_send_message_length", -1),)
-    async with grpc.aio.insecure_channel(address, options=options) as channel:
-        export = channel.unary_unary(EXPORT)
-        room = asyncio.Semaphore(IN_FLIGHT)
-
-        async def one(body: bytes) -> None:
-            async with room:
-                await export(body, timeout=60)
-
-        await channel.channel_ready()
-        began = time.perf_counter()
-        await asyncio.gather(*map(one, bodies))
-        return len(bodies) * POINTS / (time.perf_counter() - began)
+def _small(first: int, count: int, start: int) -> bytes:
+    return loads.gauges(first, count, start + 10**9)
 
 
-async def _bare(url: str, first: int) -> float:
-    """Copy as many rows into a table that differs from sample in its name only; return rows a second."""
-    conn = await asyncpg.connect(url)
-    try:
-        now = time.time_ns() // 10**6 - 3_600_000
-        commits = [_rows(number * POINTS, now) for number in range(first, first + REQUESTS)]
-        began = time.perf_counter()
-        for rows in commits:
-            await conn.copy_to_table(
-                "bare", source=_once(rows), columns=list(SAMPLE_COLUMNS), format="binary", schema_name="wafer"
-            )
-        return REQUESTS * POINTS / (time.perf_counter() - began)
-    finally:
-        await conn.close()
+def _compressed(first: int, count: int, start: int) -> bytes:
+    return bytes(cramjam.snappy.compress_raw(loads.remote_write(first, count, start)))
 
 
-async def _bare_table(url: str) -> None:
-    conn = await asyncpg.connect(url)
-    await conn.execute("create table wafer.bare (like wafer.sample) partition by range (ts)")
-    await conn.execute("create index on wafer.bare (series_id, ts)")
-    await conn.execute("create index on wafer.bare using brin (ts) with (autosummarize)")
-    for day in await conn.fetch("select current_date + n as day from generate_series(-1, 1) n"):
-        await conn.execute(
-            f"create table wafer.bare_{day['day']:%Y%m%d} partition of wafer.bare"
-            f" for values from ('{day['day']}') to (date '{day['day']}' + 1)"
-        )
-    await conn.close()
+async def _grpc(under: Writer, bodies: Sequence[bytes]) -> float:
+    return await by_grpc(under.grpc, bodies)
 
 
-def _rows(first: int, now: int) -> bytes:
-    numbers = np.arange(first, first + POINTS)
-    series, turn = numbers % SERIES, numbers // SERIES
-    return HEADER + sample_rows(Samples(series + 1, now + turn * 15_000, series + turn / 7)) + TRAILER
+async def _remote_write(under: Writer, bodies: Sequence[bytes]) -> float:
+    return await by_http(f"{under.http}/api/v1/write", bodies, SNAPPY)
 
 
-async def _once(rows: bytes) -> AsyncIterator[bytes]:
-    yield rows
+async def _storm(under: Writer) -> None:
+    """Send points of new series only; every request has to succeed."""
+    size, start = 2_000, loads.begin()
+    bodies = [loads.fresh(first, size, start) for first in range(0, STORM, size)]
+    seconds = await by_grpc(under.grpc, bodies)
+    print(f"\n{STORM:,} new series in requests of {size:,}: {STORM / seconds:,.0f} series/s, no request failed.")
+
+
+def _print(what: str, rate: float, against: str = "", cpu: float | None = None) -> None:
+    print(f"| {what} | {rate:,.0f} | {against} | {'' if cpu is None else f'{cpu:.2f}'} |", flush=True)
 
 
 async def _check(url: str) -> None:
-    """Fail unless everything that was sent is there."""
+    """Fail unless every gauge point that was sent is there."""
     conn = await asyncpg.connect(url)
-    count = await conn.fetchval("select count(*) from wafer.sample")
+    count = await conn.fetchval(
+        "select count(*) from (select distinct series_id, ts from wafer.sample join wafer.series using (series_id)"
+        " where metric = 'bench_value_bytes' and extract(epoch from ts)::bigint % 15 = 0) s"
+    )
     await conn.close()
-    expected = (2 + ROUNDS * REQUESTS) * POINTS
+    expected = SERIES + ROUNDS * REQUESTS * POINTS
     assert count == expected, f"{count} of {expected} points are there"
 
 

@@ -48,6 +48,16 @@ def delta(name: str, value: int, resource: dict[str, str]) -> ExportMetricsServi
     return request
 
 
+def gauge(name: str, value: float, unit: str, resource: dict[str, str]) -> ExportMetricsServiceRequest:
+    """Return a request with one point of a gauge, now."""
+    request = ExportMetricsServiceRequest()
+    group = request.resource_metrics.add()
+    group.resource.attributes.extend(pairs(resource))
+    metric = group.scope_metrics.add().metrics.add(name=name, unit=unit)
+    metric.gauge.data_points.add(time_unix_nano=time.time_ns(), as_double=value)
+    return request
+
+
 def span(
     name: str, ids: tuple[bytes, bytes], resource: dict[str, str], attributes: dict[str, str]
 ) -> ExportTraceServiceRequest:

@@ -78,7 +78,7 @@ async def _connection(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Rec
 
 
 def _checksum() -> str:
-    """Return a checksum of all that decides on a fresh database: the package's SQL, and its code that applies it."""
+    """Return a checksum of all that decides on a fresh database: the package's SQL and comments, and its code."""
     package = Path(waferscope_schemas.__path__[0])
-    files = sorted(file for file in package.rglob("*") if file.suffix in {".py", ".sql"})
+    files = sorted(file for file in package.rglob("*") if file.suffix in {".py", ".sql", ".yaml"})
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]

@@ -12,10 +12,10 @@ from waferscope_collector.decode.points import Exemplar, Family, Histograms, Met
 from waferscope_collector.decode.records import Logs, Traces
 from waferscope_collector.identify import UNKNOWN, UNUSABLE, Ids, SeriesCache, SeriesTable, distinct
 
-_NO_LOGS, _NO_TRACES = Logs((), (), ()), Traces((), ())
+_NO_LOGS, _NO_TRACES = Logs((), (), (), frozenset()), Traces((), (), frozenset())
 _INFO_PERIOD = 60_000  # ms from one sample of target_info to the next
 
-Signal = Literal["metrics", "logs", "traces", "write"]
+Signal = Literal["metrics", "logs", "traces", "write", "events"]
 
 P = TypeVar("P", Numbers, Histograms)
 

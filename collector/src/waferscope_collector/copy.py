@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from waferscope_collector.decode.points import Buckets
 from waferscope_collector.wire import copying
 
-HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # no flags, no extension
-TRAILER = b"\xff\xff"
 _EPOCH_MS = 946_684_800_000  # PostgreSQL counts from 2000-01-01
 
 SAMPLE_COLUMNS = ("series_id", "ts", "value")
+EXEMPLAR_COLUMNS = ("series_id", "ts", "value", "trace_id", "span_id", "labels")
 HISTOGRAM_COLUMNS = (
     *("series_id", "ts", "count", "sum", "min", "max", "schema", "zero_threshold", "zero_count", "custom_bounds"),
     *("positive_spans", "positive_counts", "negative_spans", "negative_counts", "reset_hint", "start"),
@@ -57,7 +56,7 @@ def sample_rows(samples: Samples) -> bytes:
     """Build rows of samples, columns as in `SAMPLE_COLUMNS`; the bits of NaNs are kept.
 
     Returns:
-        What stands between `HEADER` and `TRAILER`.
+        What stands between `cells.HEADER` and `cells.TRAILER`.
     """
     rows = np.empty(len(samples.series_ids), _SAMPLE)
     rows["columns"] = 3
@@ -72,7 +71,7 @@ def histogram_rows(samples: HistogramSamples) -> bytes:
     """Build rows of histograms, columns as in `HISTOGRAM_COLUMNS`.
 
     Returns:
-        What stands between `HEADER` and `TRAILER`.
+        What stands between `cells.HEADER` and `cells.TRAILER`.
     """
     buckets = samples.buckets
     rows: NDArray[np.uint8] = copying.histogram_rows(

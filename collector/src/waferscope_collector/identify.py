@@ -15,6 +15,7 @@ import numpy as np
 from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
+from waferscope_collector.cardinality import Cardinality
 from waferscope_collector.decode.points import Series
 from waferscope_collector.decode.records import instant
 from waferscope_collector.wire import table
@@ -64,6 +65,14 @@ class SeriesTable:
         known = found >= 0
         self._starts[found[known]] = starts[known]
 
+    def without_refusals(self) -> "SeriesTable":
+        """Return a table of the keys that have an id."""
+        kept = np.flatnonzero(self._ids > UNKNOWN)
+        rest = SeriesTable(len(self._slots))
+        rest.put(self._slots[kept], self._ids[kept])
+        rest.tell_starts(self._slots[kept], self._starts[kept])
+        return rest
+
     def _double(self) -> None:
         kept = np.flatnonzero(self._slots[:, 0])
         keys, ids, starts = self._slots[kept], self._ids[kept], self._starts[kept]
@@ -112,6 +121,11 @@ class SeriesCache:
         with self._lock:
             self._table.tell_starts(keys, starts)
 
+    def forget_refusals(self) -> None:
+        """Forget what could not be stored, so that it is asked for again."""
+        with self._lock:
+            self._table = self._table.without_refusals()
+
     def refusal(self, reason: str) -> int:
         """Return the number that stands for a reason."""
         with self._lock:
@@ -135,15 +149,17 @@ class Created:
     """What `create` found or made."""
 
     ids: dict[bytes, int]  # by fingerprint
+    refused: dict[bytes, str]  # the reason by fingerprint
     new: int  # series that were not there
 
 
-async def create(conn: PoolConnectionProxy, series: Sequence[Series]) -> Created:
-    """Create the series that are not there.
+async def create(conn: PoolConnectionProxy, series: Sequence[Series], guard: Cardinality) -> Created:
+    """Create the series that are not there, as far as they may be.
 
     Args:
         conn: A connection outside of a transaction.
         series: In any order, repeated or not.
+        guard: Knows which may be.
 
     Returns:
         The id of each.
@@ -151,11 +167,13 @@ async def create(conn: PoolConnectionProxy, series: Sequence[Series]) -> Created
     wanted = {item.fingerprint: item for item in series}
     ids = await _select(conn, list(wanted))
     absent = [wanted[key] for key in sorted(wanted.keys() - ids.keys())]
+    refused = await guard.refuse(conn, absent) if absent else {}
+    absent = [item for item in absent if item.fingerprint not in refused]
     created = await conn.fetch(_SQL["insert_series"], *_columns(absent)) if absent else []
     ids |= {row["fingerprint"]: row["series_id"] for row in created}
-    if len(ids) < len(wanted):  # another writer was faster
-        ids |= await _select(conn, list(wanted.keys() - ids.keys()))
-    return Created(ids, len(created))
+    if len(ids) + len(refused) < len(wanted):  # another writer was faster
+        ids |= await _select(conn, list(wanted.keys() - ids.keys() - refused.keys()))
+    return Created(ids, refused, len(created))
 
 
 async def enter_starts(conn: PoolConnectionProxy, ids: Ids, times: Ids, starts: Ids) -> None:

@@ -5,8 +5,6 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from types import MappingProxyType
 
-from waferscope_collector.settings import WriterSettings
-
 _NANOS = 1000  # per microsecond
 
 
@@ -27,7 +25,7 @@ class Retention:
     equipment_state: timedelta | None = None
 
     @classmethod
-    def of(cls, settings: WriterSettings) -> "Retention":
+    def of(cls, settings: object) -> "Retention":
         """Read the periods from the writer's settings."""
         return cls(**{field.name: getattr(settings, f"retention_{field.name}") for field in fields(cls)})
 

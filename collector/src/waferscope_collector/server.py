@@ -49,14 +49,12 @@ async def serve(settings: WriterSettings, seat: Seat = Seat(), ready: Callable[[
         if pool is None:
             return
         meters, cache = Meters(), SeriesCache(settings.series_cache)
-        committer = Committer(pool, cache, meters, host_interval=settings.host_interval)
+        committer = Committer(pool, cache, meters, host_interval=settings.host_interval, limits=settings.rules.limits)
         intake = Intake(
             committer,
             cache,
             meters,
-            site=settings.site,
-            promoted=settings.promoted,
-            limits=settings.limits,
+            rules=settings.rules,
             queue_limit=settings.queue_limit // seat.of,
             queue_requests=-(-settings.queue_requests // seat.of),
         )

@@ -8,8 +8,10 @@ from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from waferscope_collector.decode.context import Rules
 from waferscope_collector.decode.limits import Limits
 from waferscope_collector.decode.resource import PROMOTED
+from waferscope_collector.retention import Retention
 from waferscope_schemas.settings import Site
 
 MEBIBYTE = 1024 * 1024
@@ -49,9 +51,6 @@ class WriterSettings(Site):
         10_000, ge=1, description="Requests that may wait for their commit; beyond it clients are told to come again"
     )
     series_cache: int = Field(2_000_000, ge=1, description="Series whose ids each process keeps in memory at most")
-    promoted: Annotated[tuple[str, ...], NoDecode] = Field(
-        PROMOTED, description="Attributes of resources that become labels of every series, parted by commas"
-    )
     series_limit: int = Field(
         10_000_000, ge=1, description="Series of the site at most; points of further ones are refused"
     )
@@ -66,6 +65,9 @@ class WriterSettings(Site):
     label_limit: int = Field(128, ge=1, description="Labels of a series at most; points with more are refused")
     label_length_limit: int = Field(
         4096, ge=1, description="Bytes of a label's value at most; points with longer ones are refused"
+    )
+    promoted: Annotated[tuple[str, ...], NoDecode] = Field(
+        PROMOTED, description="Attributes of resources that become labels of every series, parted by commas"
     )
     sample_interval: float = Field(
         15.0,
@@ -118,18 +120,19 @@ class WriterSettings(Site):
                     )
         return period
 
+    @property
+    def rules(self) -> Rules:
+        """How requests are decoded."""
+        limits = Limits(
+            series=self.series_limit,
+            metric_series=self.metric_series_limit,
+            future=self.future_limit,
+            labels=self.label_limit,
+            label_bytes=self.label_length_limit,
+        )
+        return Rules(self.site, self.promoted, limits, Retention.of(self))
+
     @field_validator("promoted", mode="before")
     @classmethod
     def _names(cls, value: object) -> object:
         return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
-
-    @property
-    def limits(self) -> Limits:
-        """Return the limits of what is decoded."""
-        return Limits(
-            series=self.series_limit,
-            metric_series=self.metric_series_limit,
-            future_ns=int(self.future_limit * 1e9),
-            labels=self.label_limit,
-            label_bytes=self.label_length_limit,
-        )

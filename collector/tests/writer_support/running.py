@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from waferscope_collector.batch import Batch, Signal
 from waferscope_collector.commit.committer import Committer
-from waferscope_collector.decode.resource import PROMOTED
+from waferscope_collector.decode.context import Rules
 from waferscope_collector.identify import SeriesCache
 from waferscope_collector.meters import Meters
 from waferscope_collector.receive.http import application
@@ -20,6 +20,8 @@ from waferscope_collector.receive.signals import ENDPOINTS, decode
 from waferscope_schemas.database import open_pool
 
 LIMIT = 1024 * 1024
+
+RULES = Rules("fab1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,7 @@ class WriterUnderTest:
             ENDPOINTS[signal],
             request.SerializeToString(),
             as_json=False,
-            site="fab1",
-            promoted=PROMOTED,
+            rules=RULES,
             cache=self.cache,
         )
 
@@ -52,12 +53,14 @@ class WriterUnderTest:
 
 
 @contextlib.asynccontextmanager
-async def running(database_url: str, *, queue_limit: int = 64 * LIMIT) -> AsyncIterator[WriterUnderTest]:
+async def running(
+    database_url: str, *, queue_limit: int = 64 * LIMIT, rules: Rules = RULES
+) -> AsyncIterator[WriterUnderTest]:
     """Run a writer."""
     pool = await open_pool(database_url, max_size=2)
     meters, cache = Meters(), SeriesCache(100_000)
-    committer = Committer(pool, cache, meters, host_interval=30)
-    intake = Intake(committer, cache, meters, site="fab1", queue_limit=queue_limit)
+    committer = Committer(pool, cache, meters, host_interval=30, limits=rules.limits)
+    intake = Intake(committer, cache, meters, rules=rules, queue_limit=queue_limit)
     task = asyncio.create_task(committer.run())
     try:
         yield WriterUnderTest(intake, application(intake, meters, _ready, LIMIT), committer, cache, meters)

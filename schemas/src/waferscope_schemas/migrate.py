@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from waferscope_schemas import partitioning, queries, reader
+from waferscope_schemas import comments, partitioning, queries, reader
 from waferscope_schemas.database import connect
 from waferscope_schemas.errors import IncompatibleSchemaError, MigrationError, one_line
 from waferscope_schemas.migration import Migration, all_migrations
@@ -75,6 +75,7 @@ async def migrate(url: str, *, reader_password: str | None = None, sample_chunk:
         for migration in found.pending:
             await _apply(conn, migration, timescale=timescale, sample_chunk=sample_chunk)
         await partitioning.enable_columnstore(conn)
+        await comments.provide(conn)
         told = await reader.provide(conn, reader_password)
         return Outcome(await conn.fetchval(_SQL["storage"]), len(all_migrations()), found.pending, told)
     except asyncpg.PostgresError as error:  # a privilege is missing, or the connection broke

@@ -55,7 +55,7 @@ def render_compatibility(matrix: Iterable[Range]) -> str:
         "start (exit code 3) against a database whose schema version is outside of its range;",
         "`waferscope schema status` shows the database's.",
         "",
-        *_table(
+        *table(
             ("component", "version", "schema versions"),
             ((f"`{entry.component}`", entry.version, _span(entry)) for entry in matrix),
         ),
@@ -81,7 +81,7 @@ def _signal(signal: Signal, registry: Registry) -> Iterator[str]:
 
 def _uses(uses: Iterable[Use], registry: Registry) -> Iterator[str]:
     rows = ((f"`{use.attribute}`", _type(use, registry), _level(use)) for use in uses)
-    return _table(("attribute", "type", "requirement"), rows)
+    return table(("attribute", "type", "requirement"), rows)
 
 
 def _buckets(signal: Signal) -> str:
@@ -105,12 +105,12 @@ def _namespace(namespace: Namespace) -> list[str]:
         (f"`{item.id}`", item.type, " ".join(filter(None, (item.brief, item.note))), _examples(item), item.stability)
         for item in namespace.attributes
     )
-    table = _table(("attribute", "type", "meaning", "examples", "stability"), rows)
-    lines = ["", f"### {namespace.title}", "", namespace.brief, "", *table]
+    attributes = table(("attribute", "type", "meaning", "examples", "stability"), rows)
+    lines = ["", f"### {namespace.title}", "", namespace.brief, "", *attributes]
     for attribute in namespace.attributes:
         if attribute.members:
             rows_of_members = ((f"`{member.value}`", member.brief) for member in attribute.members)
-            lines += ["", f"Values of `{attribute.id}`:", "", *_table(("value", "meaning"), rows_of_members)]
+            lines += ["", f"Values of `{attribute.id}`:", "", *table(("value", "meaning"), rows_of_members)]
     return lines
 
 
@@ -118,7 +118,16 @@ def _examples(attribute: Attribute) -> str:
     return ", ".join(f"`{example}`" for example in attribute.examples)
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    """Render a table.
+
+    Args:
+        head: The columns' titles.
+        rows: The cells of each row.
+
+    Returns:
+        Lines of Markdown.
+    """
     yield f"| {' | '.join(head)} |"
     yield f"|{' --- |' * len(head)}"
     for row in rows:

@@ -1,6 +1,8 @@
 """What the actions of ``waferscope schema`` do, told in lines for people."""
 
-from waferscope_schemas import migrate
+from waferscope_schemas import comments, migrate
+from waferscope_schemas.database import connect
+from waferscope_schemas.render_dictionary import render_json, render_markdown
 from waferscope_schemas.settings import Schema
 
 
@@ -27,3 +29,15 @@ async def report_check(settings: Schema) -> str:
     """Refuse a schema that is not the one of this package."""
     found = await migrate.check(settings.database_url.get_secret_value())
     return f"schema {found.version} on {found.storage}"
+
+
+async def report_dictionary(settings: Schema, *, as_json: bool) -> str:
+    """Tell what each table, view and column means, in Markdown or JSON."""
+    url = settings.database_url.get_secret_value()
+    await migrate.check(url)
+    conn = await connect(url)
+    try:
+        entries = await comments.read(conn)
+    finally:
+        await conn.close()
+    return render_json(entries) if as_json else render_markdown(entries).rstrip("\n")

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import asyncpg
 
 from waferscope_collector.batch import Batch
-from waferscope_collector.commit import series, transaction
+from waferscope_collector.commit import transaction
 from waferscope_collector.commit.faults import Fault, classify
+from waferscope_collector.commit.series import SeriesProvider
+from waferscope_collector.decode.limits import Limits
 from waferscope_collector.errors import RequestError, UnavailableError, UnstorableError
-from waferscope_collector.families import Families
 from waferscope_collector.identify import SeriesCache
 from waferscope_collector.meters import Meters
 
@@ -41,12 +42,14 @@ class _StuckError(Exception):
 class Committer:
     """Commits batches in groups, two at a time: while one waits for the disk, the other is sent."""
 
-    def __init__(self, pool: asyncpg.Pool, cache: SeriesCache, meters: Meters, *, host_interval: float) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, cache: SeriesCache, meters: Meters, *, host_interval: float, limits: Limits
+    ) -> None:
         self._pool = pool
         self._cache = cache
         self._meters = meters
         self._host_interval = host_interval
-        self._families = Families()
+        self._series = SeriesProvider(cache, limits)
         self._queue: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
 
@@ -145,7 +148,7 @@ class Committer:
 
     async def _try(self, batches: Sequence[Batch], *, recheck: bool) -> None:
         async with asyncio.timeout(_COMMIT_TIMEOUT), self._pool.acquire(timeout=_ACQUIRE_TIMEOUT) as conn:
-            self._meters.series_created.inc(await series.provide(conn, batches, self._cache, self._families))
+            self._meters.series_created.inc(await self._series.provide(conn, batches))
             await transaction.ensure_partitions(conn, batches, recheck=recheck)
             began = time.perf_counter()
             stored = await transaction.store(conn, batches, self._host_interval)

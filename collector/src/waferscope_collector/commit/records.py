@@ -1,68 +1,87 @@
-"""The spans, steps and log records of a group: encoded in a thread, for a large request would hold up all others."""
+"""The spans, steps and log records of a group; what takes long for a large group is done in a thread."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
+import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from waferscope_collector import cells
 from waferscope_collector.commit import rows
 from waferscope_collector.commit.ledger import Entry
-from waferscope_collector.commit.rows import Encode
+from waferscope_collector.decode.logs import LOG_COLUMNS
+from waferscope_collector.decode.records import Step
+from waferscope_collector.decode.traces import KEY_BYTES, SPAN_COLUMNS
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_collector")
 
-_LOG_COLUMNS: dict[str, Encode] = {
-    "ts": rows.timestamptz,
-    "observed_at": rows.timestamptz,
-    "severity": rows.smallint,
-    **dict.fromkeys(("severity_text", "event_name"), rows.text),
-    "body": rows.json,
-    **dict.fromkeys(("trace_id", "span_id"), rows.binary),
-    **dict.fromkeys(("site", "service", "host", "job_id"), rows.text),
-    **dict.fromkeys(("attributes", "resource"), rows.json),
-    "scope": rows.text,
-}
-_SPAN_COLUMNS: dict[str, Encode] = {
-    **dict.fromkeys(("trace_id", "span_id", "parent_span_id"), rows.binary),
-    "start": rows.timestamptz,
-    **dict.fromkeys(("start_ns", "duration_ns"), rows.bigint),
-    "name": rows.text,
-    **dict.fromkeys(("kind", "status"), rows.smallint),
-    **dict.fromkeys(("status_message", "site", "service", "host"), rows.text),
-    **dict.fromkeys(("job_id", "job_name", "step_name", "lot", "equipment"), rows.text),
-    **dict.fromkeys(("attributes", "resource"), rows.json),
-    "scope": rows.text,
-    **dict.fromkeys(("events", "links"), rows.json),
-}
-_STEPS = 2_000  # of one statement
+_BLOCK = 1_000  # rows that are sent at once
+_STEPS = 500  # of one statement
 
 
 async def store(conn: PoolConnectionProxy, entries: Sequence[Entry]) -> None:
     """Store the spans, steps and log records of all requests."""
-    logs = [record for entry in entries for record in entry.batch.logs.records]
-    spans = [span for entry in entries for span in entry.batch.traces.spans]
+    logs = [entry.batch.logs.records for entry in entries if entry.batch.logs.records]
+    spans = [entry.batch.traces.spans for entry in entries if entry.batch.traces.spans]
     steps = [step for entry in entries for step in entry.batch.traces.steps]
     if logs:
-        await _copy(conn, "log_record", "wafer", logs, _LOG_COLUMNS)
+        blocks = await asyncio.to_thread(lambda: [block for records in logs for block in _blocks(records)])
+        await _copy(conn, "log_record", "wafer", LOG_COLUMNS, blocks)
     if spans:
+        await _store_spans(conn, await asyncio.to_thread(lambda: [*_blocks(_once_each(spans))]))
+    if steps:
+        await _store_steps(conn, steps)
+
+
+async def _store_spans(conn: PoolConnectionProxy, blocks: Sequence[bytes]) -> None:
+    """Copy spans into their table as if all were new; only if one is there already, take the way that can leave it out.
+
+    A request that comes again as it was is known to the ledger: only requests that were cut anew come to that.
+    """
+    try:
+        async with conn.transaction():
+            await _copy(conn, "span", "wafer", SPAN_COLUMNS, blocks)
+    except asyncpg.UniqueViolationError:
         await conn.execute(_SQL["create_arrived_spans"])
-        await _copy(conn, "arrived_span", None, spans, _SPAN_COLUMNS)
+        await _copy(conn, "arrived_span", None, SPAN_COLUMNS, blocks)
         await conn.execute(_SQL["insert_spans"])
+
+
+def _once_each(parts: Sequence[Sequence[bytes]]) -> Iterator[bytes]:
+    """Return rows in the order of their keys, so that writers wait for each other in one order; each key once."""
+    last = b""
+    for row in sorted(row for part in parts for row in part):
+        key = row[:KEY_BYTES]
+        if key != last:
+            yield row
+        last = key
+
+
+def _blocks(of: Iterable[bytes]) -> Iterator[bytes]:
+    """Join rows to blocks of some size."""
+    block: list[bytes] = []
+    for row in of:
+        block.append(row)
+        if len(block) >= _BLOCK:
+            yield b"".join(block)
+            block.clear()
+    yield b"".join(block)
+
+
+async def _store_steps(conn: PoolConnectionProxy, steps: list[Step]) -> None:
     steps.sort(key=lambda step: (step.site, step.job_id, step.attempt, step.span_id))
-    for begin in range(0, len(steps), _STEPS):
-        columns = await asyncio.to_thread(rows.columns, steps[begin : begin + _STEPS])
-        await conn.execute(_SQL["insert_steps"], *columns)
+    for part in rows.parts(steps, _STEPS):
+        await conn.execute(_SQL["insert_steps"], *await asyncio.to_thread(rows.columns, part))
 
 
 async def _copy(
-    conn: PoolConnectionProxy, table: str, schema: str | None, records: Sequence[Any], types: dict[str, Encode]
+    conn: PoolConnectionProxy, table: str, schema: str | None, columns: Sequence[str], blocks: Sequence[bytes]
 ) -> None:
-    blocks = await asyncio.to_thread(rows.copied, records, types)
-
     async def source() -> AsyncIterator[bytes]:
+        yield cells.HEADER
         for block in blocks:
             yield block
+        yield cells.TRAILER
 
-    await conn.copy_to_table(table, source=source(), columns=list(types), format="binary", schema_name=schema)
+    await conn.copy_to_table(table, source=source(), columns=list(columns), format="binary", schema_name=schema)

@@ -2,38 +2,30 @@
 
 import math
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
+from waferscope_collector import cells
 from waferscope_collector.batch import Identified, Points
-from waferscope_collector.commit import ledger, rows, totals
+from waferscope_collector.commit import ledger, totals
 from waferscope_collector.commit.ledger import Entry
 from waferscope_collector.copy import (
-    HEADER,
+    EXEMPLAR_COLUMNS,
     HISTOGRAM_COLUMNS,
     SAMPLE_COLUMNS,
-    TRAILER,
     HistogramSamples,
     Samples,
     histogram_rows,
     sample_rows,
 )
-from waferscope_collector.decode.points import Histograms
+from waferscope_collector.decode.points import NANOS_PER_MS, Exemplar, Histograms
 from waferscope_collector.fold.delta import gather_histograms, gather_numbers
 
 Batches = NDArray[np.int64]  # the request of each sample
 
 _NONE = np.zeros(0, np.int64)
-_EXEMPLAR: dict[str, rows.Encode] = {
-    "series_id": rows.bigint,
-    "ts": rows.bigint,
-    "value": rows.double,
-    **dict.fromkeys(("trace_id", "span_id"), rows.binary),
-    "labels": rows.json,
-}
 
 
 async def store(conn: PoolConnectionProxy, entries: Sequence[Entry]) -> None:
@@ -120,39 +112,35 @@ async def _copy_numbers(conn: PoolConnectionProxy, parts: Sequence[Samples]) -> 
     await _copy(conn, "sample", SAMPLE_COLUMNS, [sample_rows(part) for part in parts])
 
 
-@dataclass(frozen=True, slots=True)
-class _ExemplarRow:
-    series_id: int
-    ts: int
-    value: float
-    trace_id: bytes | None
-    span_id: bytes | None
-    labels: str
-
-
 async def _store_exemplars(conn: PoolConnectionProxy, entries: Sequence[tuple[int, Points]]) -> None:
     """Store the exemplars of points that have a series."""
     found = [
-        _ExemplarRow(
-            int(part.ids[exemplar.point]),
-            rows.microseconds(exemplar.time),
-            exemplar.value,
-            exemplar.trace_id,
-            exemplar.span_id,
-            exemplar.labels,
-        )
+        _exemplar_row(int(part.ids[exemplar.point]), exemplar)
         for _, points in entries
         for part in points.kinds
         for exemplar in part.exemplars
         if part.ids[exemplar.point] > 0
     ]
-    if found:
-        await _send(conn, "exemplar", tuple(_EXEMPLAR), rows.copied(found, _EXEMPLAR))
+    await _copy(conn, "exemplar", EXEMPLAR_COLUMNS, found)
+
+
+def _exemplar_row(series_id: int, exemplar: Exemplar) -> bytes:
+    ids = (cells.NULL if value is None else cells.binary(value) for value in (exemplar.trace_id, exemplar.span_id))
+    return b"".join(
+        (
+            cells.count(len(EXEMPLAR_COLUMNS)),
+            cells.bigint(series_id),
+            cells.instant(exemplar.time * NANOS_PER_MS),
+            cells.double(exemplar.value),
+            *ids,
+            cells.json(exemplar.labels.encode()),
+        )
+    )
 
 
 async def _copy(conn: PoolConnectionProxy, table: str, columns: Sequence[str], blocks: Sequence[bytes]) -> None:
     if blocks:
-        await _send(conn, table, columns, [HEADER, *blocks, TRAILER])
+        await _send(conn, table, columns, [cells.HEADER, *blocks, cells.TRAILER])
 
 
 async def _send(conn: PoolConnectionProxy, table: str, columns: Sequence[str], blocks: Sequence[bytes]) -> None:

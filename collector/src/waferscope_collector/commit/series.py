@@ -5,85 +5,92 @@ from collections.abc import Sequence
 
 import numpy as np
 from asyncpg.pool import PoolConnectionProxy
+from numpy.typing import NDArray
 
 from waferscope_collector import identify
 from waferscope_collector.batch import Batch, Identified
+from waferscope_collector.cardinality import Cardinality
+from waferscope_collector.decode.limits import Limits
 from waferscope_collector.decode.points import Histograms, Numbers, Series
 from waferscope_collector.families import Families, tell
-from waferscope_collector.identify import Ids, Keys, SeriesCache, SeriesTable
+from waferscope_collector.identify import Created, Ids, Keys, SeriesCache, SeriesTable
 
-Kinds = Sequence[Identified[Numbers] | Identified[Histograms]]
+_Absent = Sequence[tuple[Identified[Numbers] | Identified[Histograms], NDArray[np.intp]]]
 
 
-async def provide(conn: PoolConnectionProxy, batches: Sequence[Batch], cache: SeriesCache, families: Families) -> int:
-    """Give every point the id of its series, creating those that are missing; store the starts that changed.
+class SeriesProvider:
+    """Gives points their series.
 
     Args:
-        conn: A connection outside of a transaction.
-        batches: The group.
         cache: Knows series already, and learns of those that are created.
-        families: What is known of metrics beside their series.
-
-    Returns:
-        How many series were created.
+        limits: How many there may be.
     """
-    told = [family for batch in batches if batch.points for family in batch.points.families]
-    new = families.learn(told)
-    kinds = [kind for batch in batches if batch.points for kind in batch.points.all]
-    absent = [(kind, positions) for kind in kinds if len(positions := kind.missing())]
-    try:
-        created = await _create(conn, absent, cache, families) if absent else 0
-        if new:
-            await tell(conn, new)
-    except BaseException:
-        families.forget(new)
-        raise
-    await _tell_starts(conn, batches, cache)
-    return created
 
+    def __init__(self, cache: SeriesCache, limits: Limits) -> None:
+        self._cache = cache
+        self._families = Families()
+        self.guard = Cardinality(limits)
 
-async def _create(
-    conn: PoolConnectionProxy,
-    absent: Sequence[tuple[Identified[Numbers] | Identified[Histograms], np.ndarray]],
-    cache: SeriesCache,
-    families: Families,
-) -> int:
-    described = await asyncio.to_thread(
-        lambda: [series for kind, positions in absent for series in kind.describe(positions)]
-    )
-    known = [families.complete(series) for series in described if isinstance(series, Series)]
-    created = await identify.create(conn, known)
-    keys: Keys = np.concatenate([kind.points.keys[positions] for kind, positions in absent])
-    ids: Ids = np.array(
-        [
-            created.ids[series.fingerprint] if isinstance(series, Series) else cache.refusal(series)
-            for series in described
-        ],
-        np.int64,
-    )
-    found = SeriesTable()
-    found.put(keys, ids)
-    cache.put(keys, ids)
-    for kind, _ in absent:
-        kind.fill(found)
-    return created.new
+    async def provide(self, conn: PoolConnectionProxy, batches: Sequence[Batch]) -> int:
+        """Give every point of a group the id of its series, creating those that are missing; store changed starts.
 
+        Args:
+            conn: A connection outside of a transaction.
+            batches: The group.
 
-async def _tell_starts(conn: PoolConnectionProxy, batches: Sequence[Batch], cache: SeriesCache) -> None:
-    """Store the starts of cumulative counters that are others than the last ones."""
-    changed: list[tuple[Keys, Ids, Ids, Ids]] = []
-    for batch in batches:
-        for kind in batch.points.numbers if batch.points else ():
+        Returns:
+            How many series were created.
+        """
+        points = [batch.points for batch in batches if batch.points]
+        new = self._families.learn(family for item in points for family in item.families)
+        absent = [(kind, positions) for item in points for kind in item.all if len(positions := kind.missing())]
+        try:
+            created = await self._create(conn, absent) if absent else 0
+            if new:
+                await tell(conn, new)
+        except BaseException:
+            self._families.forget(new)
+            raise
+        await self._tell_starts(conn, [kind for item in points for kind in item.numbers])
+        return created
+
+    async def _create(self, conn: PoolConnectionProxy, absent: _Absent) -> int:
+        described = await asyncio.to_thread(
+            lambda: [series for kind, positions in absent for series in kind.describe(positions)]
+        )
+        complete = [self._families.complete(series) for series in described if isinstance(series, Series)]
+        if self.guard.due:
+            self._cache.forget_refusals()
+        created = await identify.create(conn, complete, self.guard)
+        keys: Keys = np.concatenate([kind.points.keys[positions] for kind, positions in absent])
+        ids: Ids = np.array([self._id(series, created) for series in described], np.int64)
+        found = SeriesTable()
+        found.put(keys, ids)
+        self._cache.put(keys, ids)
+        for kind, _ in absent:
+            kind.fill(found)
+        return created.new
+
+    def _id(self, series: Series | str, created: Created) -> int:
+        """Return the id of a series, or what stands for the reason why it has none."""
+        if isinstance(series, str):
+            return self._cache.refusal(series)
+        refused = created.refused.get(series.fingerprint)
+        return created.ids[series.fingerprint] if refused is None else self._cache.refusal(refused)
+
+    async def _tell_starts(self, conn: PoolConnectionProxy, kinds: Sequence[Identified[Numbers]]) -> None:
+        """Store the starts of cumulative counters that are others than the last ones."""
+        changed: list[tuple[Keys, Ids, Ids, Ids]] = []
+        for kind in kinds:
             points = kind.points
             positions = np.flatnonzero(points.starting & (kind.ids > 0))
             if len(positions):
-                starts = points.starts[positions]
-                positions = positions[cache.starts(points.keys[positions]) != starts]
+                positions = positions[self._cache.starts(points.keys[positions]) != points.starts[positions]]
             if len(positions):
                 ids, times, starts = kind.ids[positions], points.times[positions], points.starts[positions]
                 changed.append((points.keys[positions], ids, times, starts))
-    if changed:
-        keys, ids, times, starts = (np.concatenate(column) for column in zip(*changed, strict=True))
-        await identify.enter_starts(conn, ids, times, starts)
-        order = np.argsort(times, kind="stable")
-        cache.tell_starts(keys[order], starts[order])
+        if changed:
+            keys, ids, times, starts = (np.concatenate(column) for column in zip(*changed, strict=True))
+            await identify.enter_starts(conn, ids, times, starts)
+            order = np.argsort(times, kind="stable")
+            self._cache.tell_starts(keys[order], starts[order])

@@ -111,6 +111,11 @@ def _point_days(kept: Sequence[Kind], deltas: Sequence[Kind]) -> Iterable[dateti
         if len(array):
             low, high = int(array.min()) // _DAY_MS, int(array.max()) // _DAY_MS
             days |= {low} if low == high else set(np.unique(array // _DAY_MS).tolist())
+    return _days(days)
+
+
+def _days(days: Iterable[int]) -> Iterable[datetime]:
+    """Return the first instant of each day of Unix time."""
     return [instant(day * _DAY_MS * NANOS_PER_MS) for day in days]
 
 
@@ -118,7 +123,7 @@ _TIMES: dict[str, Callable[[Sequence[Batch]], Iterable[datetime]]] = {
     "sample": _sample_days,
     "histogram_sample": _histogram_days,
     "exemplar": lambda batches: {instant(time * NANOS_PER_MS) for time in _exemplar_times(batches)},
-    "log_record": lambda batches: {record.ts for batch in batches for record in batch.logs.records},
+    "log_record": lambda batches: _days({day for batch in batches for day in batch.logs.days}),
     "job_event": lambda batches: {event.at for batch in batches for event in batch.logs.events},
-    "span": lambda batches: {span.start for batch in batches for span in batch.traces.spans},
+    "span": lambda batches: _days({day for batch in batches for day in batch.traces.days}),
 }

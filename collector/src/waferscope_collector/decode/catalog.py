@@ -11,14 +11,17 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from waferscope_collector.decode import resource
 from waferscope_collector.decode.attributes import Plain, label_text, plain, plain_map
+from waferscope_collector.decode.context import Context
 from waferscope_collector.decode.limits import LONG_KEY
 from waferscope_collector.decode.names import metric_name
-from waferscope_collector.decode.points import Kind, Series
+from waferscope_collector.decode.points import Family, Kind, Series
 from waferscope_collector.decode.series import NO_TEXT, described, label_set
 from waferscope_collector.wire import metrics as wire
 from waferscope_collector.wire.metrics import Layout
 
 M = TypeVar("M", bound=Message)
+
+_TARGET_INFO = Family("target_info", "info", "", "Attributes of the source of telemetry")
 
 _KINDS: dict[int, Kind] = {
     wire.GAUGE: "gauge",
@@ -35,15 +38,15 @@ class Request:
     Args:
         body: The request.
         layout: Where its parts are.
-        site: The site of telemetry that names none.
-        promoted: Attributes of resources that become labels of every series.
+        context: Its surroundings.
     """
 
-    def __init__(self, body: bytes, layout: Layout, site: str, promoted: Sequence[str]) -> None:
+    def __init__(self, body: bytes, layout: Layout, context: Context) -> None:
         self.body = body
         self.layout = layout
-        self._site = site
-        self._promoted = tuple(promoted)
+        self.limits = context.limits
+        self._site = context.site
+        self._promoted = tuple(context.promoted)
 
     @cached_property
     def metric_of(self) -> NDArray[np.int64]:
@@ -138,7 +141,7 @@ class InfoCatalog:
         """Return the series of a resource; a text says why it can't be stored."""
         source = self._request.resource(self._resources[position])
         labels = label_set(resource.target_info(source.attributes), source.labels)
-        return described("target_info", "info", "", "Attributes of the source of telemetry", labels)
+        return described(_TARGET_INFO, labels, self._request.limits)
 
 
 def point_series(
@@ -166,4 +169,5 @@ def point_series(
         return LONG_KEY
     own = ((item.key, label_text(plain(item.value))) for item in attributes)
     fixed = (*source.labels, ("quantile", quantile)) if quantile else source.labels
-    return described(f"{name}{suffix}" if name else "", kind, unit, text, label_set(own, fixed))
+    family = Family(f"{name}{suffix}" if name else "", kind, unit, text)
+    return described(family, label_set(own, fixed), request.limits)

@@ -18,7 +18,7 @@ _MOST_TEXT = 4096  # bytes of the labels of one exemplar
 
 
 def read(
-    request: Request, points: NDArray[np.int64], having: NDArray[np.int64], of: Callable[[], Message], latest: int
+    request: Request, points: NDArray[np.int64], having: NDArray[np.int64], of: Callable[[], Message], times: range
 ) -> tuple[Exemplar, ...]:
     """Read the exemplars of some points.
 
@@ -27,11 +27,11 @@ def read(
         points: The points that positions count in.
         having: Positions of those that have exemplars.
         of: Makes an empty message of the points' kind.
-        latest: The last timestamp that is accepted, Unix time in nanoseconds.
+        times: The times that are accepted, Unix time in nanoseconds.
 
     Returns:
-        The exemplars that have a time and a value; they are samples of what the point holds already, so nobody counts
-        the others.
+        The exemplars that have an acceptable time and a value; they are samples of what the point holds already, so
+        nobody counts the others.
     """
     found: list[Exemplar] = []
     for position in having.tolist():
@@ -40,7 +40,7 @@ def read(
         except DecodeError:
             continue
         given: Sequence[otlp.Exemplar] = message.exemplars  # type: ignore[attr-defined]
-        timed = [exemplar for exemplar in given if 0 < exemplar.time_unix_nano <= latest]
+        timed = [exemplar for exemplar in given if exemplar.time_unix_nano in times]
         found += [_exemplar(position, exemplar, kind) for exemplar in timed if (kind := exemplar.WhichOneof("value"))]
     return tuple(found)
 

@@ -4,23 +4,22 @@ from collections import Counter
 from dataclasses import dataclass
 
 KEY_BYTES = 512  # of what enters an index: ids, names (a btree takes 2,704 bytes in all)
-LABEL_BYTES = 4096  # of a label's value
-LABELS = 128  # of a series
 
 NO_TIME = "without a time"
 FUTURE = "too far in the future"
+TOO_OLD = "older than what is kept"
 LONG_KEY = f"with an id or name over {KEY_BYTES} bytes"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a site takes in; beyond it, points are refused, not requests."""
+    """What the writer takes in at most."""
 
     series: int = 10_000_000  # of the site
     metric_series: int = 1_000_000  # of one metric
-    future_ns: int = 24 * 3600 * 10**9  # that a timestamp may be ahead of the writer's clock
-    labels: int = LABELS  # of a series
-    label_bytes: int = LABEL_BYTES  # of a label's value
+    future: float = 24 * 3600.0  # s that a timestamp may be ahead of the writer's clock
+    labels: int = 128  # of a series
+    label_bytes: int = 4096  # of a label's value
 
 
 def within_key(text: str) -> bool:
@@ -43,16 +42,17 @@ class Rejects:
         """Count what others counted as well."""
         self._counts.update(others.counts)
 
-    def time(self, unix_nano: int, latest: int) -> bool:
+    def time(self, unix_nano: int, latest: int, oldest: int = 0) -> bool:
         """Tell whether a timestamp is to be refused, and count it.
 
         Args:
             unix_nano: The timestamp.
             latest: The last time that is accepted, Unix time in nanoseconds.
+            oldest: The first one.
         """
-        if 0 < unix_nano <= latest:
+        if unix_nano and oldest <= unix_nano <= latest:
             return False
-        self.add(FUTURE if unix_nano else NO_TIME)
+        self.add(FUTURE if unix_nano > latest else TOO_OLD if unix_nano else NO_TIME)
         return True
 
     @property

@@ -1,59 +1,91 @@
-"""OTLP logs to log records, and to the events of jobs and of the fab among them."""
+"""OTLP logs to rows of log records, and to the events of jobs and of the fab among them."""
 
 from datetime import datetime
+from struct import Struct
 from typing import TypedDict
 
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.logs.v1 import logs_pb2 as otlp
+import msgspec
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from waferscope_collector.decode.attributes import Plain, json_text, plain, plain_map, storable
+from waferscope_collector import cells
+from waferscope_collector.decode import lazy
+from waferscope_collector.decode.attributes import Plain, plain
+from waferscope_collector.decode.context import Context
 from waferscope_collector.decode.fab import EVENTS as FAB_EVENTS
 from waferscope_collector.decode.fab import fab_event
+from waferscope_collector.decode.fragments import UNREADABLE, Fragments, attribute_map, message
 from waferscope_collector.decode.jobs import EVENTS as JOB_EVENTS
 from waferscope_collector.decode.jobs import job_event
-from waferscope_collector.decode.limits import Rejects
-from waferscope_collector.decode.records import FabEvent, JobEvent, LogRecord, Logs, instant
-from waferscope_collector.decode.resource import Origin, origin
-from waferscope_collector.decode.typed import BadAttributeError, Typed
+from waferscope_collector.decode.limits import LONG_KEY, within_key
+from waferscope_collector.decode.records import FabEvent, JobEvent, Logs, instant
+from waferscope_collector.decode.resource import Origin
+from waferscope_collector.decode.resource_cells import RESOURCE_COLUMNS, SCOPE_COLUMNS, scope_cells, source
+from waferscope_collector.decode.typed import BadAttributeError
+
+# Columns of `Logs.records` in their order.
+LOG_COLUMNS = (
+    *("ts", "severity", "observed_at", "severity_text", "event_name", "body", "trace_id", "span_id", "job_id"),
+    *("attributes", "flags", "dropped_attributes"),
+    *RESOURCE_COLUMNS,
+    *SCOPE_COLUMNS,
+)
+_HEAD = Struct(">hiqih")
 
 _MOST_SEVERITY = 24
 _TRACE_BYTES, _SPAN_BYTES = 16, 8
+_DAY_NS = 86_400 * 10**9
+
+_JOB = "wafer.job.id"
+_FRAGMENTS = Fragments((_JOB,))
+_JOB_EVENTS = frozenset(name.encode() for name in JOB_EVENTS)
+_FAB_EVENTS = frozenset(name.encode() for name in FAB_EVENTS)
 
 
-def decode(request: ExportLogsServiceRequest, *, site: str, latest: int, rejects: Rejects) -> Logs:
+def decode(body: bytes, context: Context) -> Logs:
     """Decode a request.
 
     Args:
-        request: The parsed request.
-        site: The site of telemetry that names none.
-        latest: The last timestamp that is accepted, Unix time in nanoseconds.
-        rejects: Counts the records that can't be stored.
+        body: The request in protobuf.
+        context: Its surroundings; its rejects count the records that can't be stored.
 
     Returns:
         The records that can be stored.
+
+    Raises:
+        MalformedError: The body is no such request.
     """
-    records: list[LogRecord] = []
+    site, latest, rejects = context.site, context.latest, context.rejects
+    oldest = context.oldest["log_record"]
+    rows: list[bytes] = []
     events: list[JobEvent] = []
     fab: list[FabEvent] = []
-    for resource_logs in request.resource_logs:
-        source = origin(resource_logs.resource.attributes, site)
-        resource = json_text(plain_map(resource_logs.resource.attributes))
-        for scope_logs in resource_logs.scope_logs:
-            scope = storable(scope_logs.scope.name)
-            for record in scope_logs.log_records:
-                if rejects.time(record.time_unix_nano or record.observed_time_unix_nano, latest):
+    days: set[int] = set()
+    for resource_logs in lazy.parse(lazy.Logs, body).resources:
+        for scope_logs in resource_logs.scopes:
+            try:
+                of = source(resource_logs.resource, site)
+                tail = of.cells + scope_cells(scope_logs.scope)
+            except BadAttributeError as error:
+                rejects.add(str(error), len(scope_logs.records))
+                continue
+            for record in scope_logs.records:
+                time = record.time or record.observed
+                if rejects.time(time, latest, oldest):
                     continue
-                attributes = plain_map(record.attributes)
+                name = record.event_name
                 try:
-                    if record.event_name in JOB_EVENTS:
-                        events.append(job_event(record.event_name, **_announced(record, attributes, source)))
-                    elif record.event_name in FAB_EVENTS:
-                        fab.append(fab_event(record.event_name, **_announced(record, attributes, source)))
+                    if name in _JOB_EVENTS:
+                        events.append(job_event(name.decode(), **_announced(record, time, of.origin)))
+                    elif name in _FAB_EVENTS:
+                        fab.append(fab_event(name.decode(), **_announced(record, time, of.origin)))
                     else:
-                        records.append(_record(record, attributes, source, resource, scope))
+                        rows.append(_row(record, time, name, tail))
+                        days.add(time // _DAY_NS)
                 except BadAttributeError as error:
                     rejects.add(str(error))
-    return Logs(tuple(records), tuple(events), tuple(fab))
+                except UnicodeDecodeError:
+                    rejects.add(UNREADABLE)
+    return Logs(rows, tuple(events), tuple(fab), frozenset(days))
 
 
 class _Announced(TypedDict):
@@ -64,38 +96,49 @@ class _Announced(TypedDict):
     span_id: bytes
 
 
-def _announced(record: otlp.LogRecord, attributes: dict[str, Plain], source: Origin) -> _Announced:
+def _announced(record: lazy.LogRecord, time: int, source: Origin) -> _Announced:
     """Return what every event is read from."""
-    at = instant(record.time_unix_nano or record.observed_time_unix_nano)
-    trace_id, span_id = _context(record)
-    return _Announced(at=at, attributes=attributes, source=source, trace_id=trace_id, span_id=span_id)
-
-
-def _record(
-    record: otlp.LogRecord, attributes: dict[str, Plain], source: Origin, resource: str, scope: str
-) -> LogRecord:
-    observed = record.observed_time_unix_nano
-    trace_id, span_id = _context(record)
-    return LogRecord(
-        ts=instant(record.time_unix_nano or observed),
-        observed_at=instant(observed) if 0 < observed < 2**63 else None,
-        severity=min(max(record.severity_number, 0), _MOST_SEVERITY),
-        severity_text=storable(record.severity_text),
-        event_name=storable(record.event_name),
-        body=json_text(plain(record.body)) if record.HasField("body") else None,
-        trace_id=trace_id or None,
-        span_id=span_id or None,
-        site=source.site,
-        service=source.service,
-        host=source.host,
-        job_id=Typed(attributes).key("wafer.job.id"),
-        attributes=json_text(attributes),
-        resource=resource,
-        scope=scope,
+    trace_id, span_id = record.trace_id, record.span_id
+    return _Announced(
+        at=instant(time),
+        attributes=attribute_map(record.attributes),
+        source=source,
+        trace_id=trace_id if len(trace_id) == _TRACE_BYTES else b"",
+        span_id=span_id if len(span_id) == _SPAN_BYTES else b"",
     )
 
 
-def _context(record: otlp.LogRecord) -> tuple[bytes, bytes]:
-    """Return trace and span id, each empty unless it has its length."""
-    trace_id, span_id = record.trace_id, record.span_id
-    return trace_id if len(trace_id) == _TRACE_BYTES else b"", span_id if len(span_id) == _SPAN_BYTES else b""
+def _row(record: lazy.LogRecord, time: int, name: bytes, tail: bytes) -> bytes:
+    attributes, named = _FRAGMENTS.read(record.attributes)
+    observed, trace_id, span_id = record.observed, record.trace_id, record.span_id
+    job = cells.NULL
+    if named:
+        job = named[_JOB].cell
+        if not within_key(named[_JOB].text):
+            raise BadAttributeError(LONG_KEY)
+    return b"".join(
+        (
+            _HEAD.pack(
+                *(len(LOG_COLUMNS), 8, time // 1000 - cells.EPOCH_US),
+                *(2, min(max(record.severity, 0), _MOST_SEVERITY)),
+            ),
+            cells.instant(observed) if 0 < observed < 2**63 else cells.NULL,
+            cells.utf8(record.severity_text),
+            cells.utf8(name),
+            _body(record),
+            cells.binary(trace_id) if len(trace_id) == _TRACE_BYTES else cells.NULL,
+            cells.binary(span_id) if len(span_id) == _SPAN_BYTES else cells.NULL,
+            job,
+            attributes,
+            cells.bigint(flags) if (flags := record.flags) else cells.NULL,
+            cells.few(record.dropped_attributes),
+            tail,
+        )
+    )
+
+
+def _body(record: lazy.LogRecord) -> bytes:
+    body = record.body
+    if body:
+        return cells.json(msgspec.json.encode(plain(message(AnyValue, body))))
+    return cells.json(b"null") if record.HasField("body") else cells.NULL

@@ -16,7 +16,7 @@ from waferscope_collector.decode.builders import HistogramsBuilder, Listed, Numb
 from waferscope_collector.decode.catalog import InfoCatalog, PointCatalog, Request, point_series
 from waferscope_collector.decode.context import Context
 from waferscope_collector.decode.exemplars import double_bits
-from waferscope_collector.decode.limits import FUTURE, NO_TIME, Rejects
+from waferscope_collector.decode.limits import FUTURE, NO_TIME, TOO_OLD, Rejects
 from waferscope_collector.decode.points import NANOS_PER_MS, STALE, Buckets, Histograms, Metrics, Numbers, Part
 from waferscope_collector.errors import MalformedError
 from waferscope_collector.wire import metrics as wire
@@ -74,8 +74,8 @@ def _usual(body: bytes) -> bytes:
 
 def _decode(body: bytes, context: Context) -> Metrics:
     data = np.frombuffer(body, np.uint8)
-    request = Request(body, layout(data, context.seed), context.site, context.promoted)
-    decoder = _Decoder(request, data, context.latest, Rejects(context.rejects.noun))
+    request = Request(body, layout(data, context.seed), context)
+    decoder = _Decoder(request, data, context, Rejects(context.rejects.noun))
     parts = [*decoder.parts()]
     info = _target_info(request, parts, decoder.selections, context.seed)
     context.rejects.take(decoder.rejects)  # only now: an odd request is decoded again
@@ -85,10 +85,12 @@ def _decode(body: bytes, context: Context) -> Metrics:
 class _Decoder:
     """Reads the points of one request, kind by kind."""
 
-    def __init__(self, request: Request, data: NDArray[np.uint8], latest: int, rejects: Rejects) -> None:
+    def __init__(self, request: Request, data: NDArray[np.uint8], context: Context, rejects: Rejects) -> None:
         self._request = request
         self._data = data
-        self._latest = latest
+        self._latest = context.latest
+        self._oldest = context.oldest
+        self._times = range(max(1, context.oldest["exemplar"]), context.latest + 1)
         self.rejects = rejects
         self.selections: list[Points] = []  # of each part that the parts iterator gave, the points' numbers
 
@@ -132,33 +134,28 @@ class _Decoder:
             found, sampled = read(points)
             having = np.flatnonzero((sampled > 0) & found.usable)
             self.selections.append(points)
-            yield Part(found, delta, exemplars.read(self._request, points, having, of, self._latest))
+            yield Part(found, delta, exemplars.read(self._request, points, having, of, self._times))
 
-    def _usable(self, times: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    def _usable(self, times: NDArray[np.uint64], table: str) -> NDArray[np.bool_]:
         """Tell which times can be stored, and count the others."""
-        usable: NDArray[np.bool_] = (times != 0) & (times <= np.uint64(self._latest))
-        if not usable.all():
-            without = int(np.count_nonzero(times == 0))
-            self._count(NO_TIME, without)
-            self._count(FUTURE, int(np.count_nonzero(~usable)) - without)
+        usable = np.ones(len(times), np.bool_)
+        self._refuse(usable, NO_TIME, times == 0)
+        self._refuse(usable, FUTURE, times > np.uint64(self._latest))
+        self._refuse(usable, TOO_OLD, times < np.uint64(self._oldest[table]))
         return usable
 
     def _refuse(self, usable: NDArray[np.bool_], reason: str, bad: NDArray[np.bool_]) -> None:
         """Take points off the usable ones, and count them."""
         bad = bad & usable
         if bad.any():
-            self._count(reason, int(np.count_nonzero(bad)))
+            self.rejects.add(reason, int(np.count_nonzero(bad)))
             usable &= ~bad
-
-    def _count(self, reason: str, count: int) -> None:
-        if count:
-            self.rejects.add(reason, count)
 
     def _numbers(self, points: Points) -> tuple[Numbers, NDArray[np.int32]]:
         request = self._request
         metrics = request.metric_of[points]
         found = number_points(self._data, request.layout.points[points], metrics, request.layout.keys)
-        usable = self._usable(found.times)
+        usable = self._usable(found.times, "sample")
         self._refuse(usable, _NO_VALUE, ~found.has_value)
         monotonic = request.layout.metrics[:, wire.MONOTONIC] != 0
         starts = _starts(found.starts)
@@ -183,7 +180,7 @@ class _Decoder:
         request = self._request
         metrics = request.metric_of[points]
         found = histogram_points(self._data, request.layout.points[points], metrics, request.layout.keys)
-        usable = self._usable(found.times)
+        usable = self._usable(found.times, "histogram_sample")
         self._refuse(usable, _MALFORMED, found.states == UNFIT)
         self._refuse(usable, histograms.TOO_MANY, np.diff(found.counts_at) > histograms.MOST_BUCKETS)
         return Histograms(
@@ -208,7 +205,7 @@ class _Decoder:
         builder, kept, sampled = HistogramsBuilder(), [], []
         for point, key in zip(points.tolist(), self._keys(points, _EXPONENTIAL_ATTRIBUTE), strict=True):
             message = self._message(point, otlp.ExponentialHistogramDataPoint)
-            if self.rejects.time(message.time_unix_nano, self._latest):
+            if self.rejects.time(message.time_unix_nano, self._latest, self._oldest["histogram_sample"]):
                 continue
             if isinstance(found := histograms.exponential(message), str):
                 self.rejects.add(found)
@@ -226,7 +223,7 @@ class _Decoder:
         yield Part(
             builder.finish(PointCatalog(self._request, numbers, of)),
             delta,
-            exemplars.read(self._request, numbers, having, of, self._latest),
+            exemplars.read(self._request, numbers, having, of, self._times),
         )
 
     def _summaries(self, points: Points) -> Iterator[Part]:
@@ -236,7 +233,7 @@ class _Decoder:
         builder, catalog, kept = NumbersBuilder(), Listed(), []
         for point, key in zip(points.tolist(), self._keys(points, _SUMMARY_ATTRIBUTE), strict=True):
             message = self._message(point, otlp.SummaryDataPoint)
-            if self.rejects.time(message.time_unix_nano, self._latest):
+            if self.rejects.time(message.time_unix_nano, self._latest, self._oldest["sample"]):
                 continue
             rows = [
                 ("_sum", "", message.sum),

@@ -1,5 +1,10 @@
-"""What decoding logs and traces yields: one record per row, its strings storable, its keys of bounded length."""
+"""What decoding logs and traces yields: rows, and events; their strings are storable, their keys of bounded length.
 
+Spans and ordinary log records leave as the rows that they become, in bytes: an object for each would cost more than all
+else that the writer does with them.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -9,56 +14,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def instant(unix_nano: int) -> datetime:
     """Return a time in UTC, its nanoseconds cut to microseconds."""
     return _EPOCH + timedelta(microseconds=unix_nano // 1000)
-
-
-@dataclass(frozen=True, slots=True)
-class LogRecord:
-    """A row of log_record; field names are those of the table."""
-
-    ts: datetime
-    observed_at: datetime | None
-    severity: int
-    severity_text: str
-    event_name: str
-    body: str | None  # JSON
-    trace_id: bytes | None
-    span_id: bytes | None
-    site: str
-    service: str
-    host: str
-    job_id: str | None
-    attributes: str  # JSON
-    resource: str  # JSON
-    scope: str
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A row of span; field names are those of the table."""
-
-    trace_id: bytes
-    span_id: bytes
-    parent_span_id: bytes | None
-    start: datetime
-    start_ns: int
-    duration_ns: int
-    name: str
-    kind: int
-    status: int
-    status_message: str
-    site: str
-    service: str
-    host: str
-    job_id: str | None
-    job_name: str | None
-    step_name: str | None
-    lot: str | None
-    equipment: str | None
-    attributes: str  # JSON
-    resource: str  # JSON
-    scope: str
-    events: str  # JSON
-    links: str  # JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +88,7 @@ class JobEvent:
     span_id: bytes | None
     attributes: str  # JSON: all attributes
     facts: Facts
+    idempotency_key: str | None = None  # the predecessor's clients name each event
 
     @property
     def run(self) -> tuple[str, str, int]:
@@ -206,9 +162,10 @@ FabEvent = EquipmentState | CarrierEvent | Deployment
 class Logs:
     """All records of a request: ordinary ones, events of jobs, and what equipment, carriers, deployments announce."""
 
-    records: tuple[LogRecord, ...]
+    records: Sequence[bytes]  # rows for COPY BINARY
     events: tuple[JobEvent, ...]
     fab: tuple[FabEvent, ...]
+    days: frozenset[int]  # of ordinary records, days of Unix time
 
     @property
     def size(self) -> int:
@@ -220,5 +177,6 @@ class Logs:
 class Traces:
     """All spans of a request, and the steps among them once more as such."""
 
-    spans: tuple[Span, ...]
+    spans: Sequence[bytes]  # rows for COPY BINARY
     steps: tuple[Step, ...]
+    days: frozenset[int]  # of starts, days of Unix time

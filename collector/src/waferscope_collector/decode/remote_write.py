@@ -15,7 +15,7 @@ from waferscope_collector.decode.attributes import json_text, storable
 from waferscope_collector.decode.builders import HistogramsBuilder
 from waferscope_collector.decode.context import Context
 from waferscope_collector.decode.histograms import MOST_BUCKETS, STALE_SUM, TOO_MANY
-from waferscope_collector.decode.limits import FUTURE, Rejects
+from waferscope_collector.decode.limits import FUTURE, TOO_OLD, Limits, Rejects
 from waferscope_collector.decode.points import (
     NANOS_PER_MS,
     STALE,
@@ -97,7 +97,7 @@ def _decode(body: bytes, context: Context, version: Version) -> Metrics:
         if body == _usual(body, version):  # nothing to rewrite: a reference leads nowhere
             raise MalformedError("the body refers to symbols that it does not hold") from None
         raise
-    request = _Request(body, found, version)
+    request = _Request(body, found, version, context.limits)
     rejects = Rejects(context.rejects.noun)
     parts = [part for part in (_numbers(request, context, rejects), *_others(request, context, rejects)) if part]
     families = tuple(request.families())
@@ -116,7 +116,8 @@ class _Told(NamedTuple):
 class _Request:
     """The bytes of a request with what was found in them."""
 
-    def __init__(self, body: bytes, found: Written, version: Version) -> None:
+    def __init__(self, body: bytes, found: Written, version: Version, limits: Limits) -> None:
+        self.limits = limits
         self.body = body
         self.found = found
         self.version = version
@@ -194,10 +195,10 @@ class _Catalog:
         except (OddError, UnicodeDecodeError):
             return NO_TEXT
         kind: Kind = "histogram" if self._histograms else "counter" if told.kind == "histogram" else told.kind
-        return _series(labels, told._replace(kind=kind))
+        return _series(labels, told._replace(kind=kind), self._request.limits)
 
 
-def _series(labels: Labels, told: _Told) -> Series | str:
+def _series(labels: Labels, told: _Told, limits: Limits) -> Series | str:
     names = [name for name, _ in labels]
     if any(not a < b for a, b in pairwise(names)):
         return UNSORTED
@@ -207,7 +208,7 @@ def _series(labels: Labels, told: _Told) -> Series | str:
     metric = known.pop("__name__", "")
     if not metric:
         return NO_NAME
-    return described(metric, told.kind, told.unit, told.help, known)
+    return described(Family(metric, told.kind, told.unit, told.help), known, limits)
 
 
 def _numbers(request: _Request, context: Context, rejects: Rejects) -> Part | None:
@@ -232,11 +233,18 @@ def _numbers(request: _Request, context: Context, rejects: Rejects) -> Part | No
 def _usable(times: NDArray[np.int64], context: Context, rejects: Rejects) -> NDArray[np.bool_]:
     """Tell which times can be stored, and count the others."""
     late, early = times > context.latest // NANOS_PER_MS, times < EARLIEST_MS
-    for reason, bad in ((FUTURE, late), (TOO_EARLY, early)):
+    old = (times < _oldest(context, "sample")) & ~early
+    for reason, bad in ((FUTURE, late), (TOO_EARLY, early), (TOO_OLD, old)):
         if bad.any():
             rejects.add(reason, int(np.count_nonzero(bad)))
-    usable: NDArray[np.bool_] = ~(late | early)
+    usable: NDArray[np.bool_] = ~(late | early | old)
     return usable
+
+
+def _oldest(context: Context, table: str) -> int:
+    """Return the first time that a table takes in, Unix time in ms."""
+    oldest = context.oldest[table]
+    return oldest // NANOS_PER_MS if oldest else EARLIEST_MS
 
 
 def _others(request: _Request, context: Context, rejects: Rejects) -> list[Part]:
@@ -249,8 +257,10 @@ def _others(request: _Request, context: Context, rejects: Rejects) -> list[Part]
         high, low = request.found.keys[number].tolist()
         created = int(request.found.series[number, 2])
         for sent in message.histograms:
-            if not EARLIEST_MS <= sent.timestamp <= context.latest // NANOS_PER_MS:
-                rejects.add(FUTURE if sent.timestamp > 0 else TOO_EARLY)
+            if sent.timestamp > context.latest // NANOS_PER_MS:
+                rejects.add(FUTURE)
+            elif sent.timestamp < _oldest(context, "histogram_sample"):
+                rejects.add(TOO_OLD if sent.timestamp >= EARLIEST_MS else TOO_EARLY)
             elif isinstance(point := histogram(sent), str):
                 rejects.add(point)
             else:
@@ -289,7 +299,7 @@ def _exemplar(request: _Request, sent: Any, context: Context) -> Exemplar | None
         labels = {storable(name): storable(value) for name, value in request.labels(sent)}
     except UnicodeDecodeError:
         return None
-    if not EARLIEST_MS <= sent.timestamp <= context.latest // NANOS_PER_MS:
+    if not _oldest(context, "exemplar") <= sent.timestamp <= context.latest // NANOS_PER_MS:
         return None
     trace_id = _hex(labels.get("trace_id", ""), _TRACE_BYTES)
     span_id = _hex(labels.get("span_id", ""), _SPAN_BYTES)

@@ -4,43 +4,53 @@ import hashlib
 from collections.abc import Iterable, Mapping
 
 from waferscope_collector.decode.attributes import json_text, storable
-from waferscope_collector.decode.limits import LABEL_BYTES, LABELS, LONG_KEY, within_key
+from waferscope_collector.decode.limits import KEY_BYTES, LONG_KEY, Limits, within_key
 from waferscope_collector.decode.names import label_name
-from waferscope_collector.decode.points import Kind, Series
+from waferscope_collector.decode.points import Family, Series
 
 NO_NAME = "of a metric without a valid name"
 NO_LABEL = "with attributes whose names have no ASCII letter or digit"
-MANY_LABELS = f"with more than {LABELS} labels"
-LONG_LABEL = f"with a label whose name is over 512 or whose value is over {LABEL_BYTES} bytes"
 NO_TEXT = "with text that is not UTF-8"
 
 Labels = Iterable[tuple[str, str]]
 
 
-def described(metric: str, kind: Kind, unit: str, text: str, labels: Mapping[str, str]) -> Series | str:
+def described(family: Family, labels: Mapping[str, str], limits: Limits) -> Series | str:
     """Build the row of a series.
 
     Args:
-        metric: Prometheus name.
-        kind: What the metric is.
-        unit: As the producer gave it.
-        text: What the producer says of the metric.
+        family: Its metric.
         labels: Sorted by name, without empty ones.
+        limits: How many labels there may be, and how long.
 
     Returns:
         The row; a text says why it can't be stored.
     """
-    if not metric:
+    if not family.name:
         return NO_NAME
-    if not within_key(metric):
+    if not within_key(family.name):
         return LONG_KEY
+    return _unfit(labels, limits) or Series(
+        fingerprint=fingerprint(family.name, labels),
+        metric=family.name,
+        labels=json_text(dict(labels)),
+        kind=family.kind,
+        unit=storable(family.unit),
+        help=storable(family.help),
+    )
+
+
+def _unfit(labels: Mapping[str, str], limits: Limits) -> str:
+    """Tell why labels can't be stored; empty when they can."""
     if "" in labels:
         return NO_LABEL
-    if len(labels) > LABELS:
-        return MANY_LABELS
-    if any(not within_key(name) or len(value.encode()) > LABEL_BYTES for name, value in labels.items()):
-        return LONG_LABEL
-    return Series(fingerprint(metric, labels), metric, json_text(dict(labels)), kind, storable(unit), storable(text))
+    if len(labels) > limits.labels:
+        return f"with more than {limits.labels} labels"
+    if any(not within_key(name) for name in labels):
+        return f"with a label whose name is over {KEY_BYTES} bytes"
+    if any(len(value.encode()) > limits.label_bytes for value in labels.values()):
+        return f"with a label whose value is over {limits.label_bytes} bytes"
+    return ""
 
 
 def label_set(attributes: Labels, fixed: Labels) -> dict[str, str]:

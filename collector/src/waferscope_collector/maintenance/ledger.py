@@ -9,7 +9,7 @@ _SQL = queries.load("waferscope_collector")
 
 
 async def prune(conn: asyncpg.Connection, days: int) -> None:
-    """Forget requests that no client sends again, and deletions that every reader has heard of.
+    """Forget requests and events that no client sends again, and deletions that every reader has heard of.
 
     What the rollups have not read yet stays.
 
@@ -18,4 +18,5 @@ async def prune(conn: asyncpg.Connection, days: int) -> None:
         days: Days that the ledger remembers requests.
     """
     await in_batches(conn, _SQL["prune_batches"], days)
+    await in_batches(conn, _SQL["prune_event_keys"], days)
     await conn.execute(_SQL["prune_deletions"], days)

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from waferscope_collector.errors import RequestError, UnavailableError, UnsupportedError
 from waferscope_collector.meters import Meters
-from waferscope_collector.receive import ports, remote_write
+from waferscope_collector.receive import ports, predecessor, remote_write
 from waferscope_collector.receive.body import CODINGS, decompress, too_large
 from waferscope_collector.receive.intake import Intake
 from waferscope_collector.receive.signals import ENDPOINTS, Endpoint
@@ -47,6 +47,7 @@ def application(intake: Intake, meters: Meters, readiness: Readiness, limit: int
         for endpoint in ENDPOINTS.values()
     ]
     routes.append(remote_write.route(intake, limit, read))
+    routes += predecessor.routes(intake, limit, read)
     routes += [
         Route("/v1/healthz", _healthz),
         Route("/v1/readyz", _readyz(readiness)),

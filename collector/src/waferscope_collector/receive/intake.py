@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -12,8 +12,7 @@ from google.protobuf.message import Message
 
 from waferscope_collector.batch import Batch
 from waferscope_collector.commit.committer import Committer
-from waferscope_collector.decode.limits import Limits
-from waferscope_collector.decode.resource import PROMOTED
+from waferscope_collector.decode.context import Rules
 from waferscope_collector.errors import RequestError, UnavailableError, UnstorableError
 from waferscope_collector.identify import SeriesCache
 from waferscope_collector.meters import Meters
@@ -22,7 +21,6 @@ from waferscope_collector.receive.signals import Endpoint, answer, decode
 T = TypeVar("T")
 _LOGGER = logging.getLogger(__name__)
 
-_LIMITS = Limits()
 _DECODERS = 2  # threads: one decodes while another waits for zlib or sha256 without the interpreter's lock
 
 
@@ -35,9 +33,7 @@ class Intake:
         cache: SeriesCache,
         meters: Meters,
         *,
-        site: str,
-        promoted: Sequence[str] = PROMOTED,
-        limits: Limits = _LIMITS,
+        rules: Rules,
         queue_limit: int,
         queue_requests: int = 10_000,
     ) -> None:
@@ -47,18 +43,14 @@ class Intake:
             committer: Where batches go.
             cache: Where their series are looked up.
             meters: Count what happens.
-            site: The site of telemetry that names none.
-            promoted: Attributes of resources that become labels.
-            limits: Beyond which points are refused.
+            rules: How requests are decoded.
             queue_limit: Bytes of requests under way at most.
             queue_requests: Requests under way at most.
         """
         self._committer = committer
         self._cache = cache
         self._meters = meters
-        self._site = site
-        self._promoted = promoted
-        self._limits = limits
+        self._rules = rules
         self._queue_limit = queue_limit
         self._queue_requests = queue_requests
         self._queued = 0
@@ -157,15 +149,7 @@ class Intake:
             self._admit(len(plain) - size)
             size = len(plain)
             batch = await self._in_thread(
-                lambda: decode(
-                    endpoint,
-                    plain,
-                    as_json=as_json,
-                    site=self._site,
-                    promoted=self._promoted,
-                    cache=self._cache,
-                    limits=self._limits,
-                )
+                lambda: decode(endpoint, plain, as_json=as_json, rules=self._rules, cache=self._cache)
             )
             refused = batch.rejects.total  # the commit may refuse more of what was taken in
             self._meters.received.labels(batch.signal).inc(batch.size + refused)

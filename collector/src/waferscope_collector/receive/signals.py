@@ -2,30 +2,26 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs_service
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics_service
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_service
 
 from waferscope_collector.batch import Batch, Points, Signal
 from waferscope_collector.decode import json, logs, metrics, traces
-from waferscope_collector.decode.context import Context
-from waferscope_collector.decode.limits import Limits, Rejects
+from waferscope_collector.decode.context import Context, Rules
+from waferscope_collector.decode.limits import Rejects
 from waferscope_collector.decode.points import Metrics
 from waferscope_collector.decode.records import Logs, Traces, instant
-from waferscope_collector.errors import MalformedError
 from waferscope_collector.identify import SeriesCache
 
 M = TypeVar("M", bound=Message)
-
-
-_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,28 +33,9 @@ class Endpoint:
     method: str  # gRPC
     request: type[Message]
     response: type[Message]
-    decode: Callable[[bytes, Context], Metrics | Logs | Traces]
+    decode: Callable[[bytes, Context], Metrics | Logs | Traces]  # of the request in protobuf
     rejected: str  # the field of the response's partial success that counts
     noun: str
-
-
-def _parse(body: bytes, message: type[M]) -> M:
-    request = message()
-    try:
-        request.ParseFromString(body)
-    except DecodeError as error:
-        raise MalformedError(f"the body is no protobuf {message.DESCRIPTOR.name}") from error
-    return request
-
-
-def _logs(body: bytes, context: Context) -> Logs:
-    request = _parse(body, logs_service.ExportLogsServiceRequest)
-    return logs.decode(request, site=context.site, latest=context.latest, rejects=context.rejects)
-
-
-def _traces(body: bytes, context: Context) -> Traces:
-    request = _parse(body, trace_service.ExportTraceServiceRequest)
-    return traces.decode(request, site=context.site, latest=context.latest, rejects=context.rejects)
 
 
 ENDPOINTS: Mapping[Signal, Endpoint] = MappingProxyType(
@@ -79,7 +56,7 @@ ENDPOINTS: Mapping[Signal, Endpoint] = MappingProxyType(
             "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
             logs_service.ExportLogsServiceRequest,
             logs_service.ExportLogsServiceResponse,
-            _logs,
+            logs.decode,
             "rejected_log_records",
             "log records",
         ),
@@ -89,7 +66,7 @@ ENDPOINTS: Mapping[Signal, Endpoint] = MappingProxyType(
             "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
             trace_service.ExportTraceServiceRequest,
             trace_service.ExportTraceServiceResponse,
-            _traces,
+            traces.decode,
             "rejected_spans",
             "spans",
         ),
@@ -97,26 +74,15 @@ ENDPOINTS: Mapping[Signal, Endpoint] = MappingProxyType(
 )
 
 
-def decode(
-    endpoint: Endpoint,
-    body: bytes,
-    *,
-    as_json: bool,
-    site: str,
-    promoted: Sequence[str],
-    cache: SeriesCache,
-    limits: Limits = _LIMITS,
-) -> Batch:
+def decode(endpoint: Endpoint, body: bytes, *, as_json: bool, rules: Rules, cache: SeriesCache) -> Batch:
     """Decode a body and look up its series; meant for a thread.
 
     Args:
         endpoint: The signal.
         body: The decompressed body.
         as_json: Whether it is OTLP/JSON, else protobuf.
-        site: The site of telemetry that names none.
-        promoted: Attributes of resources that become labels of every series.
+        rules: How all requests are decoded.
         cache: Where series are looked up.
-        limits: Beyond which points are refused.
 
     Returns:
         The batch to commit.
@@ -131,7 +97,7 @@ def decode(
     batch = partial(Batch, endpoint.signal, digest.digest(), instant(received), rejects)
     if as_json:
         body = json.parse(body, endpoint.request).SerializeToString()
-    decoded = endpoint.decode(body, Context(site, promoted, received + limits.future_ns, cache.seed, rejects, limits))
+    decoded = endpoint.decode(body, rules.context(received, cache.seed, rejects))
     match decoded:
         case Metrics():
             return batch(points=Points.of(decoded, cache, rejects))

@@ -36,7 +36,8 @@ group by 1, 2, 3, 4
 -- Equipment is found by steps through the primary key, its states by a few more: the history is not read.
 with recursive told as (
     select
-        s.labels->>'wafer_site_id' as site, s.labels->>'wafer_equipment_id' as equipment, s.labels->>'wafer_equipment_state' as state, t.ts
+        s.labels->>'wafer_site_id' as site, s.labels->>'wafer_equipment_id' as equipment, s.labels->>'wafer_equipment_state' as state,
+        to_timestamp(t.ts / 1000.0) as ts
     from wafer.series s
     join wafer.delta_total t using (series_id)
     where s.metric = $1

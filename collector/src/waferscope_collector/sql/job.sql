@@ -1,3 +1,12 @@
+-- name: insert_event_keys
+-- Enters the keys that senders gave their events, in the order of the keys; returns those that were not there.
+insert into wafer.event_key (site, idempotency_key)
+select n.site, n.idempotency_key
+from unnest($1::text[], $2::text[]) with ordinality as n (site, idempotency_key, position)
+order by n.position
+on conflict (site, idempotency_key) do nothing
+returning site, idempotency_key
+
 -- name: insert_job_events
 -- Appends events, in the order of their keys; returns the keys of those that were not there.
 insert into wafer.job_event (site, job_id, attempt, sequence, at, name, received_at, trace_id, span_id, attributes)

@@ -43,6 +43,16 @@ where batch_id = any (
     )
 )
 
+-- name: prune_event_keys
+-- Forgets the keys of events that no client sends again, a number of them at once.
+delete from wafer.event_key
+where (site, idempotency_key) in (
+    select site, idempotency_key
+    from wafer.event_key
+    where received_at < clock_timestamp() - make_interval(days => $1)
+    limit $2
+)
+
 -- name: prune_deletions
 -- Forgets deletions that every reader has heard of, the rollups too.
 delete from wafer.deletion

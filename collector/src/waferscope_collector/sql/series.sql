@@ -32,3 +32,14 @@ update wafer.series s
 set kind = f.kind, unit = f.unit, help = f.help, xid = pg_current_xact_id()
 from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as f (metric, kind, unit, help)
 where s.metric = f.metric and s.kind <> 'histogram' and (s.kind, s.unit, s.help) is distinct from (f.kind, f.unit, f.help)
+
+-- name: count_series
+-- Counts the site's series, up to a limit.
+select count(*) from (select from wafer.series limit $1) s
+
+-- name: count_series_of_metrics
+-- Counts the series of metrics.
+select metric, count(*) as series
+from wafer.series
+where metric = any($1::text[])
+group by metric
