@@ -100,6 +100,7 @@ def _writer(url: str) -> Iterator[tuple[str, psutil.Process]]:
         "WAFERSCOPE_DATABASE_URL": url,
         "WAFERSCOPE_WRITER_HTTP_PORT": str(http),
         "WAFERSCOPE_WRITER_GRPC_PORT": str(port),
+        "WAFERSCOPE_WRITER_SAMPLE_INTERVAL": "0",  # nothing but what is measured is stored
     }
     with waferscope("serve", "writer", env=env) as process:
         process.wait_healthy(f"http://127.0.0.1:{http}/v1/readyz")

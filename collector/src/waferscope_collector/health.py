@@ -11,7 +11,7 @@ from waferscope_collector.meters import PREFIX, Meters
 from waferscope_schemas.database import connect, require_schema
 from waferscope_schemas.errors import IncompatibleSchemaError, one_line
 
-_PATIENCE = 1.5  # s: health checks wait for 2 s at most
+_PATIENCE = 1.0  # s: health checks wait for 2 s at most
 _OK = "ok"
 
 
@@ -62,7 +62,7 @@ class Readiness:
         except (asyncpg.PostgresError, *PASSING) as error:
             self._drop()
             late = isinstance(error, TimeoutError) and not str(error)
-            return _Found(f"no answer within {_PATIENCE} s" if late else one_line(error), "unknown")
+            return _Found(f"no answer within {_PATIENCE:g} s" if late else one_line(error), "unknown")
         finally:
             self._asking = None
         return _Found(_OK, _OK)

@@ -51,9 +51,6 @@ class WriterSettings(Site):
         10_000, ge=1, description="Requests that may wait for their commit; beyond it clients are told to come again"
     )
     series_cache: int = Field(2_000_000, ge=1, description="Series whose ids each process keeps in memory at most")
-    promoted: Annotated[tuple[str, ...], NoDecode] = Field(
-        PROMOTED, description="Attributes of resources that become labels of every series, parted by commas"
-    )
     series_limit: int = Field(
         10_000_000, ge=1, description="Series of the site at most; points of further ones are refused"
     )
@@ -68,6 +65,9 @@ class WriterSettings(Site):
     label_limit: int = Field(128, ge=1, description="Labels of a series at most; points with more are refused")
     label_length_limit: int = Field(
         4096, ge=1, description="Bytes of a label's value at most; points with longer ones are refused"
+    )
+    promoted: Annotated[tuple[str, ...], NoDecode] = Field(
+        PROMOTED, description="Attributes of resources that become labels of every series, parted by commas"
     )
     sample_interval: float = Field(
         15.0,

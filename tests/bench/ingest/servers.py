@@ -63,7 +63,9 @@ def writer(url: str, **env: str) -> Iterator[Writer]:
     """Run a writer on a database."""
     http, port = free_ports(2)
     ports = {"WAFERSCOPE_WRITER_HTTP_PORT": str(http), "WAFERSCOPE_WRITER_GRPC_PORT": str(port)}
-    with waferscope("serve", "writer", env={"WAFERSCOPE_DATABASE_URL": url, **ports, **env}) as process:
+    # Nothing but what is measured is stored.
+    base = {"WAFERSCOPE_DATABASE_URL": url, "WAFERSCOPE_WRITER_SAMPLE_INTERVAL": "0"}
+    with waferscope("serve", "writer", env={**base, **ports, **env}) as process:
         process.wait_healthy(f"http://127.0.0.1:{http}/v1/readyz")
         yield Writer(f"127.0.0.1:{port}", f"http://127.0.0.1:{http}", psutil.Process(process.pid))
 

@@ -5,11 +5,14 @@ figures of an idle writer stand still.
 """
 
 import asyncio
+import sys
 from collections.abc import Iterable
+from dataclasses import replace
 
 import asyncpg
 
 from waferscope_collector.commit.committer import Committer
+from waferscope_collector.decode.resource import PROMOTED
 from waferscope_collector.identify import SeriesCache
 from waferscope_collector.meters import PREFIX, Meters
 from waferscope_collector.receive.intake import Intake
@@ -30,10 +33,11 @@ class Desk:
 
     def __init__(self, pool: asyncpg.Pool, cache: SeriesCache, settings: WriterSettings) -> None:
         meters = Meters(OWN)
-        self._committer = Committer(
-            pool, cache, meters, host_interval=settings.host_interval, limits=settings.rules.limits
-        )
-        self._intake = Intake(self._committer, cache, meters, rules=settings.rules, queue_limit=settings.queue_limit)
+        # What tells that the site is full of series must find room there.
+        limits = replace(settings.rules.limits, series=sys.maxsize, metric_series=sys.maxsize)
+        rules = replace(settings.rules, promoted=PROMOTED, limits=limits)
+        self._committer = Committer(pool, cache, meters, host_interval=settings.host_interval, limits=limits)
+        self._intake = Intake(self._committer, cache, meters, rules=rules, queue_limit=settings.queue_limit)
 
     async def run(self) -> None:
         """Commit what is handed in, until cancelled."""
