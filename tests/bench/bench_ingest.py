@@ -41,9 +41,10 @@ def main() -> None:
 async def _measure(name: str, url: str, other: Prometheus | None) -> None:
     await migrate(url)
     print(f"### {name}\n\n| what | a second | against | writer's CPU, µs each |\n|---|---:|---:|---:|", flush=True)
+    start = loads.begin()
     with writer(url) as under:
-        await by_grpc(under.grpc, [loads.gauges(0, SERIES, loads.begin(), SERIES)])  # compiles, creates the series
-        rates = [await _round(number, url, under, other) for number in range(ROUNDS)]
+        await by_grpc(under.grpc, [loads.gauges(0, SERIES, start, SERIES)])  # compiles, creates the series
+        rates = [await _round(number, url, under, other, start) for number in range(ROUNDS)]
         bare, ours, cpu, theirs = (statistics.median(column) for column in zip(*rates, strict=True))
         ratio = statistics.median(row[1] / row[0] for row in rates)
         _print("rows by bare COPY, one connection", bare)
@@ -61,9 +62,11 @@ async def _measure(name: str, url: str, other: Prometheus | None) -> None:
     print()
 
 
-async def _round(number: int, url: str, under: Writer, other: Prometheus | None) -> tuple[float, float, float, float]:
+async def _round(
+    number: int, url: str, under: Writer, other: Prometheus | None, start: int
+) -> tuple[float, float, float, float]:
     """Send the same points each way; return the rates and our CPU."""
-    first, start = (number * REQUESTS) * POINTS + SERIES, loads.begin()
+    first = (number * REQUESTS) * POINTS + SERIES
     offsets = [first + n * POINTS for n in range(REQUESTS)]
     total = REQUESTS * POINTS
     rows = [loads.rows(offset, POINTS, start) for offset in offsets]

@@ -1,8 +1,8 @@
 -- name: insert_delta_totals
 -- Begins the totals that are not there, in the order given (by series); returns those that were not there. Their last
 -- sample counts as just before the start, where the zero then goes. Times are Unix time in ms.
-insert into wafer.delta_total (series_id, start, ts, bounds, counts)
-select n.series_id, n.start, n.start - 1, '{}', '{}'
+insert into wafer.delta_total (series_id, start, ts)
+select n.series_id, n.start, n.start - 1
 from unnest($1::bigint[], $2::bigint[])
     with ordinality as n (series_id, start, position)
 order by n.position
