@@ -162,13 +162,13 @@ class Job(Observed):
             runtime = self._pipeline()
             here = context.current()
             if runtime is None:
-                self._attach(context.with_job(here, self, None, {}))
+                self._inside(context.with_job(here, self, None, {}))
                 return
             if context.is_bare(here):
                 here = context.over(runtime.inherited, here)
             self._run = run = Run(runtime, self._spec, self.id, here, self._probe)
             run.start(self)
-            self._attach(run.context)
+            self._inside(run.context)
 
     def _finish(self, error: BaseException | None) -> None:
         """Tell how the job ended. The copy in a forked child says nothing: the process that began a job ends it."""
@@ -176,15 +176,17 @@ class Job(Observed):
             self._repeats -= 1
             return
         with guard.JOB:
-            with guard.CONTEXT:
-                context.detach(self._token)
-                self._token = None
+            self._outside()
             run = self._run
             if run is not None:
                 run.end(outcome.of(error, self._declared), error)
                 settings = run.runtime.settings
                 if settings.flush_after_job and not run.runtime.active:
                     run.runtime.flush(settings.flush_timeout)
+
+    def _holds(self, here: Context) -> bool:
+        """See `Observed._holds`."""
+        return context.job_of(here) is self
 
     def _measure(self, probe: Probe) -> None:
         """Let something else than this process tell what the job uses, before it begins.
@@ -235,7 +237,3 @@ class Job(Observed):
         if runtime is not None:
             job._run = Run(runtime, spec, job.id, arrived)
         return arrived
-
-    def _attach(self, here: Context) -> None:
-        with guard.CONTEXT:
-            self._token = context.attach(here)

@@ -12,10 +12,12 @@ from waferscope.semconv import JobResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextvars import Token
 
     from opentelemetry.context import Context
     from typing_extensions import Self  # typing has it from 3.11 on
+
+    from waferscope._internal.job import Job
+    from waferscope._internal.step import Step
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,10 +26,10 @@ R = TypeVar("R")
 class Observed:
     """A block of the host's code that is observed from its beginning to its end. Never changes what it raises."""
 
-    __slots__ = ("_declared", "_repeats", "_suspended", "_token")
+    __slots__ = ("_declared", "_outer", "_repeats", "_suspended")
 
     def __init__(self) -> None:
-        self._token: Token[Context] | None = None
+        self._outer: Context | None = None  # what is current again after it; None while it is not entered
         self._suspended: Context | None = None
         self._declared: Outcome | None = None
         self._repeats = 0  # entries amid the first one, which alone begins and ends it
@@ -82,18 +84,63 @@ class Observed:
         with guard.ARGUMENTS:
             self._declared = Outcome(JobResult.CANCELLATION, reason=arguments.text(reason))
 
+    def _inside(self, here: Context) -> None:
+        """Make current what its block runs in."""
+        with guard.CONTEXT:
+            self._outer = context.current()
+            context.attach(here)
+
+    def _outside(self) -> None:
+        """Make current again what was so before; what has been entered in its block and is still open stays current.
+
+        Ended elsewhere than begun, in another task or thread, it leaves alone what is current there.
+        """
+        with guard.CONTEXT:
+            outer, self._outer = self._outer, None
+            if outer is None:
+                return
+            here = context.current()
+            if self._holds(here):
+                context.attach(outer)
+                return
+            inner = context.innermost(here)
+            while inner is not None:  # left in another order than entered
+                inner = inner._skip(self, outer)  # noqa: SLF001 - of this very class
+
+    def _skip(self, ended: Observed, outer: Context) -> Job | Step | None:
+        """Not make current again, after this one, what has ended before it.
+
+        Args:
+            ended: That was entered before this one.
+            outer: What is current after that.
+
+        Returns:
+            What is around this one, unless the ended one was.
+        """
+        if self._outer is None:
+            return None
+        if ended._holds(self._outer):
+            self._outer = outer
+            return None
+        return context.innermost(self._outer)
+
+    @abstractmethod
+    def _holds(self, here: Context) -> bool:
+        """Whether a context is one of its block."""
+
     def _suspend(self) -> None:
         """Give the caller's context back while a generator waits at its `yield`."""
         with guard.CONTEXT:
-            self._suspended = context.current()
-            context.detach(self._token)
-            self._token = None
+            if self._outer is not None:
+                self._suspended = context.current()
+                context.attach(self._outer)
 
     def _resume(self) -> None:
         """Make current again what was current in the generator."""
         with guard.CONTEXT:
             if self._suspended is not None:
-                self._token = context.attach(self._suspended)
+                self._outer = context.current()
+                context.attach(self._suspended)
 
     def __enter__(self) -> Self:
         try:

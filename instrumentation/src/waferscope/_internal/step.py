@@ -12,6 +12,7 @@ from waferscope._internal.observed import Observed
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from opentelemetry.context import Context
     from opentelemetry.trace import Span
 
     from waferscope._internal.arguments import AttributeValue
@@ -69,7 +70,12 @@ class Step(Observed):
             here = job._context_here(run)
             self._span = span.start(run.runtime.tracer, self.name, attributes, self._start_ns, here)
             with guard.CONTEXT:
-                self._token = context.attach(context.with_step(here, self, self._span))
+                inside = context.with_step(here, self, self._span)
+                self._inside(inside)
+
+    def _holds(self, here: Context) -> bool:
+        """See `Observed._holds`."""
+        return context.step_of(here) is self
 
     def _finish(self, error: BaseException | None) -> None:
         """End the span and record the duration."""
@@ -81,8 +87,7 @@ class Step(Observed):
         if started is None or run is None:
             return
         with guard.STEP:
-            with guard.CONTEXT:
-                context.detach(self._token)
+            self._outside()
             if self._pid != os.getpid():
                 return  # the copy in a forked child: the parent ends it
             how = outcome.of(error, self._declared)
