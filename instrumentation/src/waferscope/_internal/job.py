@@ -6,7 +6,19 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from waferscope._internal import arguments, clock, context, guard, ids, measurements, outcome, process, severity, span
+from waferscope._internal import (
+    arguments,
+    clock,
+    context,
+    guard,
+    ids,
+    measurements,
+    outcome,
+    position,
+    process,
+    severity,
+    span,
+)
 from waferscope._internal.observed import Observed
 from waferscope._internal.records import Record
 from waferscope._internal.run import Run
@@ -32,7 +44,7 @@ class Job(Observed):
         attempt: Number of the attempt at this id, from 1.
     """
 
-    __slots__ = ("_arguments", "_begun", "_probe", "_run", "_spec", "attempt", "id")
+    __slots__ = ("_arguments", "_begun", "_probe", "_run", "_spec", "_tracked", "attempt", "id")
 
     def __init__(self, spec: Spec, given: Arguments | None = None, probe: Probe | None = None) -> None:
         super().__init__()
@@ -43,6 +55,7 @@ class Job(Observed):
         self._probe = probe
         self._run: Run | None = None
         self._begun = False
+        self._tracked: object = None
 
     @property
     def name(self) -> str:
@@ -74,12 +87,14 @@ class Job(Observed):
             total: Units of work in all, where known.
         """
         with guard.ARGUMENTS:
-            counted = arguments.number("done", done)
-            if counted is not None and self._run is not None:
-                self._run.progress = (counted, None if total is None else arguments.number("total", total))
+            said = position.checked(done, total)
+            if said is not None and self._run is not None:
+                self._run.progress = said
 
     def track(self, items: Iterable[T], total: int | None = None, unit: str = "it") -> Track[T]:
         """Iterate, and say how far the job is; on a terminal a bar shows it.
+
+        Of iterations within each other over one job the outermost tells its progress.
 
         Args:
             items: What to iterate over, by `for` or, where it can, by `async for`.
@@ -129,12 +144,11 @@ class Job(Observed):
         """
         with guard.LOG:
             said, number = arguments.attributes(attributes), severity.of(level)
+            body = arguments.prose("the message", message)
             run = self._running()
             if run is not None:
                 said.update(run.on_steps)
-                run.runtime.emit(
-                    Record(None, self._context_here(run), said, severity=number, body=arguments.text(message))
-                )
+                run.runtime.emit(Record(None, self._context_here(run), said, severity=number, body=body))
 
     def retry(self) -> Job:
         """Make the next attempt at this job: the same id, not yet begun; what it waits for is no queue."""
@@ -183,6 +197,16 @@ class Job(Observed):
                 settings = run.runtime.settings
                 if settings.flush_after_job and not run.runtime.active:
                     run.runtime.flush(settings.flush_timeout)
+
+    def _claim(self, iteration: object) -> bool:
+        """Tell whether an iteration is the outermost one over this job: only that one tells how far the job is."""
+        if self._tracked is None:
+            self._tracked = iteration
+        return self._tracked is iteration
+
+    def _release(self) -> None:
+        """Let another iteration tell how far the job is."""
+        self._tracked = None
 
     def _holds(self, here: Context) -> bool:
         """See `Observed._holds`."""

@@ -64,7 +64,7 @@ class Observed:
         """
         with guard.ARGUMENTS:
             kind = arguments.identifier("error_type", error_type) or OTHER
-            self._declared = Outcome(JobResult.FAILURE, kind, None, arguments.text(reason))
+            self._declare(Outcome(JobResult.FAILURE, kind, None, arguments.reason(reason)))
 
     def skip(self, reason: str) -> None:
         """Declare that there was nothing to do.
@@ -73,7 +73,7 @@ class Observed:
             reason: For people, `wafer.job.result_reason`.
         """
         with guard.ARGUMENTS:
-            self._declared = Outcome(JobResult.SKIP, reason=arguments.text(reason))
+            self._declare(Outcome(JobResult.SKIP, reason=arguments.reason(reason)))
 
     def cancel(self, reason: str) -> None:
         """Declare that the work was told to stop, where no exception says so.
@@ -82,7 +82,11 @@ class Observed:
             reason: For people, `wafer.job.result_reason`.
         """
         with guard.ARGUMENTS:
-            self._declared = Outcome(JobResult.CANCELLATION, reason=arguments.text(reason))
+            self._declare(Outcome(JobResult.CANCELLATION, reason=arguments.reason(reason)))
+
+    def _declare(self, how: Outcome) -> None:
+        """Keep what the author says of the end."""
+        self._declared = how
 
     def _inside(self, here: Context) -> None:
         """Make current what its block runs in."""
@@ -105,7 +109,7 @@ class Observed:
                 return
             inner = context.innermost(here)
             while inner is not None:  # left in another order than entered
-                inner = inner._skip(self, outer)  # noqa: SLF001 - of this very class
+                inner = inner._skip(self, outer)
 
     def _skip(self, ended: Observed, outer: Context) -> Job | Step | None:
         """Not make current again, after this one, what has ended before it.

@@ -149,6 +149,11 @@ def is_captured() -> bool:
     return runtime is not None and runtime.captures
 
 
+def is_disabled() -> bool:
+    """Whether nothing is recorded in this process, as far as that is decided yet."""
+    return _process.runtime is None and _process.configured
+
+
 def current() -> Runtime | None:
     """Give this process's pipeline, ready for use; made from the environment if nothing configured it.
 

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from waferscope import semconv
-from waferscope._internal import arguments, clock, context, guard, outcome, span, spec
+from waferscope._internal import arguments, clock, context, guard, outcome, process, span, spec
 from waferscope._internal.observed import Observed
 
 if TYPE_CHECKING:
@@ -113,5 +113,6 @@ def make_step(find: Callable[[], Job], name: str, attributes: Mapping[str, Any])
     checked: Mapping[str, AttributeValue] = {}
     with guard.ARGUMENTS:
         name = arguments.identifier("the name of a step", name) or "unknown"
-        checked = spec.on_step(attributes) if attributes else attributes
+        if attributes and (arguments.is_strict() or not process.is_disabled()):
+            checked = spec.on_step(attributes)
     return Step(find, name, checked)
