@@ -97,19 +97,21 @@ class Observed:
     def _outside(self) -> None:
         """Make current again what was so before; what has been entered in its block and is still open stays current.
 
-        Ended elsewhere than begun, in another task or thread, it leaves alone what is current there.
+        Ended elsewhere than begun, in another task or thread, it leaves alone what is current there. To be called twice
+        does no harm.
         """
         with guard.CONTEXT:
-            outer, self._outer = self._outer, None
+            outer = self._outer
             if outer is None:
                 return
             here = context.current()
             if self._holds(here):
                 context.attach(outer)
-                return
-            inner = context.innermost(here)
-            while inner is not None:  # left in another order than entered
-                inner = inner._skip(self, outer)
+            else:
+                inner = context.innermost(here)
+                while inner is not None:  # left in another order than entered
+                    inner = inner._skip(self, outer)
+            self._outer = None
 
     def _skip(self, ended: Observed, outer: Context) -> Job | Step | None:
         """Not make current again, after this one, what has ended before it.
