@@ -60,6 +60,12 @@ class _Kept:
         del hurry
         return True
 
+    def hurry(self) -> None:
+        """Nothing waits."""
+
+    def calm(self) -> None:
+        """Nothing waits."""
+
     def last(self, deadline: float) -> None:
         """Nothing waits."""
 

@@ -196,7 +196,7 @@ class Job(Observed):
                 run.end(outcome.of(error, self._declared), error)
                 settings = run.runtime.settings
                 if settings.flush_after_job and not run.runtime.active:
-                    run.runtime.flush(settings.flush_timeout)
+                    run.runtime.settle()
 
     def _claim(self, iteration: object) -> bool:
         """Tell whether an iteration is the outermost one over this job: only that one tells how far the job is."""

@@ -38,7 +38,7 @@ class _Process:
         if before is not None:
             replaced = [*self.retired, before]
             for runtime in replaced:
-                runtime.flush(runtime.settings.flush_timeout)
+                runtime.settle()
             self.retired = [runtime for runtime in replaced if not runtime.retire()]
 
     def ensure(self) -> None:

@@ -85,7 +85,13 @@ class Route:
         """Tell why the last batch did not arrive."""
         return Failure.REFUSED
 
-    def hurry(self, deadline: float) -> None:
+    def hurry(self) -> None:
+        """Send without second tries: somebody waits for it."""
+
+    def calm(self) -> None:
+        """Send with second tries again."""
+
+    def last(self, deadline: float) -> None:
         """Send without second tries and no longer than `deadline` (monotonic clock, s)."""
 
     def renew(self) -> None:
@@ -111,18 +117,32 @@ class Line(Route):
         failure, self._transport.failure = self._transport.failure, Failure.DIVISIBLE
         return failure
 
-    def hurry(self, deadline: float) -> None:
+    def hurry(self) -> None:
+        """Send without second tries: somebody waits for it."""
+        pause = self._pause()
+        if pause is not None:
+            pause.set()
+
+    def calm(self) -> None:
+        """Send with second tries again, unless the process ends."""
+        pause = self._pause()
+        if pause is not None and self._transport.deadline is None:
+            pause.clear()
+
+    def last(self, deadline: float) -> None:
         """Send without second tries and no longer than `deadline` (monotonic clock, s)."""
         self._transport.deadline = deadline
-        pause = getattr(getattr(self.exporter, "_client", None), "_shutdown_event", None)
-        if pause is not None:
-            pause.set()  # the exporter has no public way to end its pause between two tries
+        self.hurry()
 
     def renew(self) -> None:
         """Leave the parent's exporter, session and connections alone, in the child of a fork."""
         self._abandoned.append(self.exporter)
         self._transport = Transport()
         self.exporter = self._connected()
+
+    def _pause(self) -> Any:
+        """Give what the exporter waits for between two tries, the only way to end that; None where it has none."""
+        return getattr(getattr(self.exporter, "_client", None), "_shutdown_event", None)
 
     def _connected(self) -> Any:
         session = requests.Session()
