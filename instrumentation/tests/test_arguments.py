@@ -112,6 +112,8 @@ WRONG: dict[str, Callable[[], Any]] = {
     "queued_at": lambda: waferscope.job("overlay", queued_at="yesterday"),
     "queued_at nan": lambda: waferscope.job("overlay", queued_at=float("nan")),
     "links": lambda: waferscope.job("overlay", links="00-1-1-01"),
+    "links that can't be told": lambda: waferscope.job("overlay", links=7),
+    "no link": lambda: waferscope.job("overlay", links=[None]),
     "a link": lambda: waferscope.job("overlay", links=["00-1-1-01"]),
     "a link to a job that has not begun": lambda: waferscope.job("next", links=[waferscope.job("other")]).__enter__(),
     "attribute that is a dict": lambda: waferscope.job("overlay", parts={"a": 1}),
@@ -127,8 +129,14 @@ WRONG: dict[str, Callable[[], Any]] = {
     "function that raises": lambda: list(map(waferscope.job("overlay", lot=lambda: "L")(len), ["L"])),
     "done": _in_job(lambda job: job.progress("half")),
     "total": _in_job(lambda job: job.progress(1, float("inf"))),
+    "done below 0": _in_job(lambda job: job.progress(-1)),
+    "done above the total": _in_job(lambda job: job.progress(5, 3)),
+    "done outside of a job": lambda: waferscope.current_job().progress("half"),
     "total of track": _in_job(lambda job: job.track([], total="many")),
+    "unit of track": _in_job(lambda job: job.track([], unit=5)),
+    "unit of track outside of a job": lambda: waferscope.current_job().track([], unit=5),
     "substrates": _in_job(lambda job: job.processed(-1)),
+    "substrates outside of a job": lambda: waferscope.current_job().processed(-1),
     "name of a measurement": _in_job(lambda job: job.record("1st", 1.0)),
     "measurement in our namespace": _in_job(lambda job: job.record("wafer.job.duration", 1.0)),
     "measured value": _in_job(lambda job: job.record("overlay.x", "wide")),
@@ -138,11 +146,24 @@ WRONG: dict[str, Callable[[], Any]] = {
     "buckets that are none": _in_job(lambda job: job.record("overlay.wrong", 1.0, buckets=7)),
     "level": _in_job(lambda job: job.log("hello", level="loud")),
     "attribute of a log record": _in_job(lambda job: job.log("hello", parts={"a": 1})),
+    "message": _in_job(lambda job: job.log(5)),
+    "message outside of a job": lambda: waferscope.current_job().log(5),
     "error_type": _in_job(lambda job: job.fail("bad", error_type=7)),
+    "error_type outside of a job": lambda: waferscope.current_job().fail("bad", error_type=7),
+    "no reason to fail": _in_job(lambda job: job.fail(None)),
+    "exception as a reason": _in_job(lambda job: job.fail(ValueError("bad"))),
+    "empty reason to skip": _in_job(lambda job: job.skip("")),
+    "reason to cancel": _in_job(lambda job: job.cancel(5)),
+    "no reason outside of a job": lambda: waferscope.current_job().skip(None),
+    "no reason outside of a step": lambda: waferscope.current_step().fail(None),
+    "no function to carry": lambda: waferscope.carry(5),
+    "timeout": lambda: waferscope.flush("long"),
+    "timeout below 0": lambda: waferscope.flush(-1),
     "entered twice": _in_job(lambda job: job.__enter__()),
     "step entered within itself": _in_job(lambda job: [step := job.step("fit"), step.__enter__(), step.__enter__()]),
     "state": lambda: waferscope.equipment("OVL-02").state("WORKING"),
     "module of a state": lambda: waferscope.equipment("OVL-02").state("PRD", module=1),
+    "reason of a state": lambda: waferscope.equipment("OVL-02").state("PRD", reason=5),
     "since when": lambda: waferscope.equipment("OVL-02").state("PRD", at="now"),
     "no equipment": lambda: waferscope.equipment(None),
     "no carrier": lambda: waferscope.carrier(None),
@@ -259,6 +280,24 @@ def test_leniently_a_wrong_slot_is_left_out_and_a_wrong_attempt_is_the_first(tel
     said = telemetry.spans()[0].attributes
     assert "wafer.substrate.slot" not in said
     assert said["wafer.job.attempt"] == 1
+
+
+def test_leniently_an_impossible_position_is_left_out_and_an_exceeded_total_is_no_more(telemetry: Any) -> None:
+    with waferscope.job("overlay") as job:
+        job.progress(5, 3)
+        job.progress(-1, 3)
+    ended = telemetry.events()[-1][1]
+    assert ended["wafer.job.progress.done"] == 5.0
+    assert "wafer.job.progress.total" not in ended
+
+
+def test_leniently_a_reason_that_is_none_is_left_out_and_another_is_written(telemetry: Any) -> None:
+    with waferscope.job("overlay") as job:
+        job.fail(None)
+    with waferscope.job("overlay") as job:
+        job.fail(ValueError("bad"))
+    told = [span.attributes.get("wafer.job.result_reason") for span in telemetry.spans()]
+    assert told == [None, "bad"]
 
 
 @pytest.mark.usefixtures("strict")

@@ -116,7 +116,7 @@ POOLS = {
 }
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.parametrize("pool", POOLS)
 def test_workers_in_other_processes_are_in_the_job(
     receiver: Any, run: Any, tmp_path: Any, pool: str, method: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -34,6 +34,19 @@ def crash(parser):
     """Crash."""
     parser.set_defaults(run=lambda options: {}["missing"])
 
+def talk(parser):
+    """Talk."""
+    def run(options):
+        for _ in range(100_000):
+            print("LOT-4711")
+    parser.set_defaults(run=run)
+
+def pipe(parser):
+    """Lose a connection."""
+    def run(options):
+        raise BrokenPipeError("of the server")
+    parser.set_defaults(run=run)
+
 def interrupted(parser):
     """Wait."""
     def run(options):
@@ -45,6 +58,8 @@ fab-up = fab_commands:up
 fab.writer = fab_commands:writer
 fab.query = fab_missing:query
 fab-crash = fab_commands:crash
+fab-talk = fab_commands:talk
+fab-pipe = fab_commands:pipe
 fab-wait = fab_commands:interrupted
 """
 
@@ -60,11 +75,12 @@ def command(tmp_path: Path) -> Command:
     (info / "entry_points.txt").write_text(ENTRIES)
     script = "import sys; from waferscope._internal.cli import main; sys.exit(main())"
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
+    def run(*words: str, stdout: int = subprocess.PIPE, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-c", script, *words],
-            env={**os.environ, "PYTHONPATH": str(tmp_path)},
-            capture_output=True,
+            env={**os.environ, "PYTHONPATH": str(tmp_path), **env},
+            stdout=stdout,
+            stderr=subprocess.PIPE,
             text=True,
             timeout=60,
             check=False,
@@ -106,6 +122,38 @@ def test_a_wrong_call_ends_with_2(command: Command, words: tuple[str, ...]) -> N
 def test_ctrl_c_is_quiet(command: Command) -> None:
     done = command("fab-wait")
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.fixture
+def unread() -> Iterator[int]:
+    """The writing end of a pipe that nobody reads any more."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize(
+    ("words", "codes"),
+    [(("fab-talk",), {141}), (("--help",), {0, 141}), (("fab-up", "--help"), {0, 141})],  # argparse may not mind
+    ids=["command", "help", "help of a command"],
+)
+def test_who_reads_no_more_ends_a_command_quietly(
+    command: Command, unread: int, words: tuple[str, ...], codes: set[int], unbuffered: str
+) -> None:
+    done = command(*words, stdout=unread, PYTHONUNBUFFERED=unbuffered)
+    assert done.stderr == ""
+    assert done.returncode in codes
+
+
+def test_a_command_that_writes_nothing_needs_no_reader(command: Command, unread: int) -> None:
+    assert command("fab-up", "--code", "9", stdout=unread).returncode == 9
+
+
+def test_another_pipe_that_breaks_is_a_defect(command: Command) -> None:
+    done = command("fab-pipe")
+    assert (done.returncode, "of the server" in done.stderr) == (1, True)
 
 
 def test_a_defect_shows_its_traceback(command: Command) -> None:

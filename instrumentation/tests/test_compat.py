@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import datetime, timezone
 from typing import Any
 from uuid import UUID, uuid4
@@ -119,7 +120,20 @@ class _Kept:
 def test_an_emitter_of_the_authors_own_gets_the_predecessors_events(telemetry: Telemetry) -> None:
     kept = _Kept()
     with Monitored("fab1", APP, "job", business_key="LOT-4711", emitter=kept) as monitored:
+        telemetry.clock.advance(12.5)
+        until = time.process_time() + 0.05
+        while time.process_time() < until:
+            pass
         monitored.tick()
+    metrics = [item.event.metrics for item in kept.events]
+    assert [set(item) for item in metrics] == [
+        {"cpu_user_s", "cpu_system_s", "mem_max_mb"},
+        {"mem_max_mb"},
+        {"cpu_user_s", "cpu_system_s", "mem_max_mb", "duration_s"},
+    ]
+    assert metrics[0]["cpu_user_s"] == metrics[0]["cpu_system_s"] == 0.0
+    assert metrics[2]["duration_s"] == 12.5
+    assert metrics[2]["cpu_user_s"] + metrics[2]["cpu_system_s"] > 0.01
     assert [(item.event.kind, item.event.status) for item in kept.events] == [
         ("started", "running"),
         ("progress", "running"),

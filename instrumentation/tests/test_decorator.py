@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import inspect
 import sys
@@ -49,6 +50,64 @@ def test_kind_signature_name_and_docstring_stay(function: Callable[..., Any], by
     assert [is_kind(observed) for is_kind in KINDS] == [is_kind(function) for is_kind in KINDS]
     assert inspect.signature(observed) == inspect.signature(function)
     assert (observed.__name__, observed.__doc__, observed.__module__) == (function.__name__, "Measure.", __name__)
+
+
+def test_wrong_arguments_of_a_plain_function_raise_at_the_call_and_are_a_job_that_failed(telemetry: Any) -> None:
+    with pytest.raises(TypeError, match="_function"):
+        waferscope.job("overlay")(_function)()
+    assert telemetry.spans()[0].attributes["error.type"] == "TypeError"
+
+
+async def test_wrong_arguments_of_what_runs_later_raise_when_it_begins_to_run(telemetry: Any) -> None:
+    made = [waferscope.job("overlay")(function)() for function in (_coroutine, _generator, _async_generator)]
+    assert telemetry.spans() == []
+    with pytest.raises(TypeError, match="_coroutine"):
+        await made[0]
+    with pytest.raises(TypeError, match="_generator"):
+        next(made[1])
+    with pytest.raises(TypeError, match="_async_generator"):
+        await anext(made[2])
+    assert [span.attributes["error.type"] for span in telemetry.spans()] == ["TypeError"] * 3
+
+
+class _Fit:
+    async def __call__(self, lot: str) -> str:
+        await asyncio.sleep(0)
+        return waferscope.current_job().name + lot
+
+
+class _Wafers:
+    def __call__(self, lot: str) -> Iterator[str]:
+        yield waferscope.current_job().name + lot
+
+
+class _Arriving:
+    async def __call__(self, lot: str) -> AsyncIterator[str]:
+        yield waferscope.current_job().name + lot
+
+
+async def test_an_object_is_observed_as_the_kind_of_function_that_its_call_is(telemetry: Any) -> None:
+    by = waferscope.job("overlay")
+    assert await by(_Fit())("L") == "overlayL"
+    assert await by(functools.partial(_Fit().__call__, "L"))() == "overlayL"
+    assert list(by(_Wafers())("L")) == ["overlayL"]
+    assert [item async for item in by(_Arriving())("L")] == ["overlayL"]
+    assert len(telemetry.spans()) == 4
+
+
+async def test_a_plain_function_that_returns_a_coroutine_is_told_that_its_job_is_over(
+    telemetry: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    @waferscope.job("overlay")
+    def fit(lot: str) -> Any:
+        return _coroutine(lot)
+
+    assert [await fit("LOT"), await fit("L")] == [3.0, 1.0]
+    assert [record.getMessage().count("fit is no coroutine function") for record in caplog.records] == [1]
+    waferscope.configure(site="fab1", service="tests", strict=True)
+    with pytest.raises(waferscope.UsageError, match="is no coroutine function"):
+        fit("LOT")
+    assert len(telemetry.spans()) == 3
 
 
 def test_each_call_is_a_job_of_its_own(telemetry: Any) -> None:
@@ -360,6 +419,22 @@ async def test_an_async_generator_ends_exactly_as_it_would_undecorated(make: Any
         await anext(generator)
         told.append((await tell(ASYNC_ACTS[act](generator)), log, await tell(anext(generator))))
     assert told[0] == told[1]
+
+
+@pytest.mark.usefixtures("telemetry")
+@pytest.mark.parametrize("by", [lambda function: function, *observe], ids=["undecorated", "job", "step"])
+def test_an_async_generator_left_open_is_closed_by_the_loop_as_it_would_be_undecorated(by: Any) -> None:
+    told: list[Any] = []
+    log: list[str] = []
+    kept = []
+
+    async def leave_open() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, said: told.append(said))
+        kept.append(by(_async_closing)(log))
+        assert await anext(kept[0]) == 1
+
+    asyncio.run(leave_open())
+    assert (told, log) == ([], ["closed"])
 
 
 def test_an_unfinished_generator_is_a_cancelled_job_once_it_is_collected(telemetry: Any) -> None:

@@ -151,11 +151,39 @@ def _before(line: str) -> str:
     return linecache.getline(file, int(number) - 1)
 
 
+def _is_out_of_reach(line: str) -> bool:
+    """Whether it is such a line; or a `try:` itself, which the compiler leaves out of a generator's outer `with`.
+
+    Only a trace function, as we are, can raise at the latter.
+    """
+    file, _, number = line.rpartition(":")
+    own = linecache.getline(file, int(number)).strip()
+    return "def __exit__" in _before(line) or (file.endswith("decorator.py") and own == "try:")
+
+
 def _work() -> None:
     with waferscope.job("overlay", lot="LOT-1") as job:
         with job.step("fit", slot=3):
             job.progress(1, 2)
         job.processed(1)
+
+
+@waferscope.step("read")
+def _read() -> Iterator[int]:
+    with waferscope.step("open"):
+        yield 1
+        yield 2
+
+
+@waferscope.job("overlay", lot="LOT-1")
+def _wafers() -> Iterator[int]:
+    with waferscope.job("inner"):
+        yield from _read()
+
+
+def _iterate() -> None:
+    for _ in _wafers():
+        pass
 
 
 def _nothing() -> None:
@@ -186,12 +214,15 @@ class _Alarm:
         return self._line
 
 
-def test_wherever_a_time_limit_hits_it_reaches_the_host_and_nothing_is_left_behind(handle: Any, telemetry: Any) -> None:
+@pytest.mark.parametrize("work", [_work, _iterate])
+def test_wherever_a_time_limit_hits_it_reaches_the_host_and_nothing_is_left_behind(
+    work: Callable[[], None], handle: Any, telemetry: Any
+) -> None:
     handle(_handler(LimitError))
     runtime = process.current()
     assert runtime is not None
-    _work()
-    hits, faults = 0, []
+    work()
+    hits, lost, faults = 0, 0, []
     for boundary in guard.BOUNDARIES:
         boundary.reset()
     before = context.current()
@@ -199,22 +230,24 @@ def test_wherever_a_time_limit_hits_it_reaches_the_host_and_nothing_is_left_behi
         alarm = _Alarm(hits + 1)
         sys.settrace(alarm)
         try:
-            _work()
+            work()
         except LimitError:
             hits += 1
+            is_left = context.current() is not before
         else:
             break
         finally:
             sys.settrace(None)
-        if context.current() is not before or runtime.active:
+        if is_left or runtime.active:
             faults.append(alarm.line)
+            lost += len(runtime.active)
             context.attach(before)
             runtime.active.clear()
     assert alarm.left > 0, alarm.line
     assert hits > 100
-    assert [line for line in faults if "def __exit__" not in _before(line)] == []
+    assert [line for line in faults if not _is_out_of_reach(line)] == []
     told = {name: {said["wafer.job.id"] for found, said in telemetry.events() if found == name} for name in ENDS}
-    assert len(told["wafer.job.started"] - told["wafer.job.ended"]) <= 1  # see _before
+    assert len(told["wafer.job.started"] - told["wafer.job.ended"]) <= lost
     assert [said["error.type"] for name, said in telemetry.events() if "error.type" in said].count(LIMIT) > 50
 
 

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextvars
 import random
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import StatusCode
 
 import waferscope
-from waferscope._internal import process
+from waferscope._internal import context, process
 from waferscope._internal.usage import NOTHING, Memory
 
 IDENTITY = {
@@ -335,3 +337,53 @@ OF_ALL = {"cancel", "fail", "name", "skip"}
 )
 def test_completion_shows_authors_what_is_theirs_only(handle: Any, others: set[str]) -> None:
     assert {name for name in dir(handle) if not name.startswith("_")} == OF_ALL | others
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+@pytest.mark.parametrize("make", [waferscope.job, waferscope.step], ids=["jobs", "steps"])
+def test_in_whatever_order_they_are_left_what_has_ended_is_never_current(telemetry: Any, make: Any, first: int) -> None:
+    around = waferscope.job("around")
+    with around:
+        before = context.current()
+        each = [make("first"), make("second"), make("third")]
+        for one in each:
+            one.__enter__()
+        open_ones = [around, *each]
+        for one in (each[first], *reversed(each[:first] + each[first + 1 :])):
+            one.__exit__(None, None, None)
+            open_ones.remove(one)
+            assert context.innermost(context.current()) is open_ones[-1]
+        assert context.current() is before
+    with waferscope.job("later"):
+        pass
+    assert "wafer.job.parent.id" not in telemetry.spans()[-1].attributes
+
+
+def test_what_ends_in_a_generator_that_its_own_block_resumes_is_looked_for_once_around(telemetry: Any) -> None:
+    @waferscope.job("overlay")
+    def read() -> Iterator[contextvars.Context]:
+        with waferscope.step("open"):
+            yield contextvars.copy_context()
+            stray.__exit__(None, None, None)
+            yield contextvars.copy_context()
+
+    reading = read()
+    inside = next(reading)  # where each of job and step is around the other, once the generator goes on in it
+    with waferscope.job("elsewhere"):
+        stray = waferscope.step("stray")
+        stray.__enter__()
+        inside.run(next, reading)
+    reading.close()
+    assert [span.name for span in telemetry.spans()] == ["stray", "elsewhere", "open", "overlay"]
+
+
+def test_a_job_left_before_its_steps_is_not_current_with_them(telemetry: Any) -> None:
+    job, step = waferscope.job("overlay"), waferscope.step("fit")
+    before = context.current()
+    job.__enter__()
+    step.__enter__()
+    job.__exit__(None, None, None)
+    assert context.current() is before
+    step.__exit__(None, None, None)
+    assert context.current() is before
+    assert [span.name for span in telemetry.spans()] == ["overlay", "fit"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext
 
 import waferscope
 from waferscope._internal import lots, span
@@ -23,10 +25,51 @@ def test_a_job_links_to_jobs_and_traceparents_that_its_author_names(telemetry: A
     with waferscope.job("fit", links=[measure, TRACEPARENT]):
         pass
     first, second = telemetry.spans()
-    assert _links(second) == [
-        (first.context.trace_id, first.context.span_id),
-        (0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331),
-    ]
+    assert _links(second) == [(first.context.trace_id, first.context.span_id), PLACE]
+
+
+PLACE = (0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331)
+CONTEXT = SpanContext(*PLACE, is_remote=True)
+ALIKE: dict[str, Callable[[], Any]] = {
+    "a traceparent": lambda: TRACEPARENT,
+    "a list": lambda: [TRACEPARENT],
+    "a set": lambda: {TRACEPARENT},
+    "a generator": lambda: (text for text in [TRACEPARENT]),
+    "a link": lambda: Link(CONTEXT),
+    "a span context": lambda: CONTEXT,
+    "a span": lambda: NonRecordingSpan(CONTEXT),
+    "several kinds": lambda: (Link(CONTEXT),),
+}
+
+
+@pytest.mark.parametrize("kind", ALIKE)
+@pytest.mark.parametrize("lot", ["L", lambda: "L"], ids=["", "told"])
+def test_links_are_one_or_several_of_any_kind(telemetry: Any, lot: Any, kind: str) -> None:
+    fit = waferscope.job("fit", lot=lot, links=ALIKE[kind]())(lambda: None)
+    fit()
+    fit()
+    assert PLACE in _links(telemetry.spans()[0])
+    assert PLACE in _links(telemetry.spans()[1])
+
+
+@pytest.mark.usefixtures("telemetry")
+def test_a_single_job_is_a_link(telemetry: Any) -> None:
+    with waferscope.job("measure") as measure, waferscope.job("fit", links=measure):
+        pass
+    fit, measured = telemetry.spans()
+    assert _links(fit) == [(measured.context.trace_id, measured.context.span_id)]
+
+
+def test_a_link_keeps_its_attributes(telemetry: Any) -> None:
+    with waferscope.job("fit", links=Link(CONTEXT, {"why": "rework"})):
+        pass
+    assert telemetry.spans()[0].links[0].attributes == {"why": "rework"}
+
+
+def test_links_whose_telling_raises_cost_the_links_only(telemetry: Any) -> None:
+    with waferscope.job("fit", lot="L", links=(1 / zero for zero in [0])):
+        pass
+    assert telemetry.spans()[0].attributes["wafer.lot.id"] == "L"
 
 
 def test_a_traceparent_tells_where_the_jobs_span_stands(telemetry: Any) -> None:

@@ -322,6 +322,27 @@ def test_drops_are_counted_by_signal_and_reason_and_their_metric_arrives(
     assert len(routes["events"].got) == 2000
 
 
+def test_once_nobody_was_there_the_ends_of_jobs_hardly_wait_until_all_is_delivered_again(
+    outage: tuple[Runtime, dict[str, Receiver]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime, routes = outage
+    waited: list[float] = []
+
+    class Done:
+        def wait(self, seconds: float) -> bool:
+            waited.append(seconds)
+            runtime._export_all()
+            return True
+
+    monkeypatch.setattr(runtime._exports, "ask", Done)
+    waferscope.job("first")(int)()
+    assert [runtime.settle(), runtime.settle()] == [False, False]
+    for route in routes.values():
+        route.fails = None
+    assert [runtime.settle(), runtime.settle()] == [True, True]
+    assert waited == [3.0, 0.1, 0.1, 3.0]
+
+
 def test_failing_exports_leave_the_jobs_random_sequence_alone(receiver: Any, run: Any) -> None:
     script = """
         import random, waferscope

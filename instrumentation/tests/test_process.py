@@ -278,6 +278,23 @@ def test_a_disabled_wrapper_starts_nothing_and_sends_nothing(receiver: Any, run:
     assert receiver.bodies == []
 
 
+@pytest.mark.parametrize(("strict", "out"), [("false", ""), ("true", "UsageError")])
+def test_a_disabled_wrapper_looks_at_the_attributes_of_steps_only_where_strictness_is_asked_for(
+    run: Any, strict: str, out: str
+) -> None:
+    script = """
+        import waferscope
+        with waferscope.job("overlay") as job:
+            try:
+                with job.step("fit", parts=object()):
+                    pass
+            except ValueError as error:
+                print(type(error).__name__)
+    """
+    ended = run(script, OTEL_SDK_DISABLED="true", WAFERSCOPE_STRICT=strict)
+    assert (ended.code, ended.out.strip(), ended.err) == (0, out, "")
+
+
 def test_importing_the_wrapper_imports_no_sdk(run: Any) -> None:
     ended = run("import sys, waferscope; print(sorted({'requests', 'psutil', 'opentelemetry.sdk'} & set(sys.modules)))")
     assert ended.out.strip() == "[]"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 import waferscope
-from waferscope._internal import process
+from waferscope._internal import context, process
 from waferscope.compat import AppRef, Monitored
 from waferscope.testing import Telemetry, capture
 
@@ -92,6 +93,56 @@ def test_neither_configure_nor_the_predecessors_jobs_escape(wafer_telemetry: Tel
     assert [job.name for job in wafer_telemetry.jobs] == ["overlay-fit", "old"]
     with pytest.raises(waferscope.UsageError):
         waferscope.job("overlay-fit", attempt=0)
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"OTEL_SDK_DISABLED": "true"},
+        {"OTEL_TRACES_SAMPLER": "always_off"},
+        {"TRACEPARENT": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00", "BAGGAGE": "wafer.job.id=J"},
+        {"WAFERSCOPE_GC_PAUSES": "true"},
+    ],
+    ids=lambda env: next(iter(env)),
+)
+def test_all_is_captured_whatever_the_environment_says(run: Any, env: dict[str, str]) -> None:
+    script = """
+        import os, waferscope
+        from waferscope.testing import capture
+        before = dict(os.environ)
+        with capture() as telemetry, waferscope.job("overlay-fit") as job:
+            with job.step("regress"):
+                pass
+            job.record("overlay.x", 1.5, "nm")
+        assert dict(os.environ) == before
+        job = telemetry.job("overlay-fit")
+        print([step.name for step in job.steps], job.span.parent, job.parent_id, telemetry.metric("overlay.x").count)
+        print(sorted(name for name in job.attributes if "gc" in name))
+    """
+    ended = run(script, **env)
+    assert (ended.code, ended.out, ended.err) == (0, "['regress'] None None 1\n[]\n", "")
+
+
+@pytest.mark.usefixtures("telemetry")
+def test_a_job_left_open_is_none_of_the_next_captures() -> None:
+    before = context.current()
+    with capture() as first:
+        left = waferscope.job("open")
+        left.__enter__()
+    assert context.current() is before
+    with capture() as second:
+        assert waferscope.current_job().name == "unknown"
+        with waferscope.job("next"):
+            pass
+        left.__exit__(None, None, None)
+        assert [(job.name, job.parent_id) for job in second.jobs] == [("next", None)]
+    assert first.job("open").result == "success"
+
+
+def test_the_time_in_the_queue_is_by_the_captures_clock(wafer_telemetry: Telemetry) -> None:
+    with waferscope.job("overlay-fit", queued_at=wafer_telemetry.clock.now() - 60):
+        pass
+    assert wafer_telemetry.job("overlay-fit").attributes["wafer.job.queue.time"] == 60.0
 
 
 def test_clear_forgets(wafer_telemetry: Telemetry) -> None:

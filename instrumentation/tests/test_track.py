@@ -89,6 +89,34 @@ def test_the_length_is_that_of_the_items() -> None:
             list(job.track(7))  # type: ignore[arg-type, var-annotated]
 
 
+@pytest.mark.usefixtures("telemetry")
+@pytest.mark.parametrize(("items", "truth"), [((slot for slot in [1]), True), ([1], True), ([], False)])
+def test_it_is_true_where_the_items_are(items: Any, *, truth: bool) -> None:
+    assert bool(waferscope.current_job().track(items)) is truth
+
+
+@pytest.mark.usefixtures("telemetry")
+def test_of_iterations_within_each_other_the_outermost_tells_the_progress_of_the_job() -> None:
+    seen = []
+    with waferscope.job("lot") as lot:
+        for _ in lot.track(range(2)):
+            seen += [_position(lot) for _ in lot.track(range(10))]
+            with waferscope.job("wafer") as wafer:
+                for _ in wafer.track(range(3)):
+                    pass
+                assert _position(wafer) == (3, 3)
+        assert seen == [(0, 2)] * 10 + [(1, 2)] * 10
+        for _ in lot.track(range(5)):
+            pass
+        assert _position(lot) == (5, 5)
+
+
+@pytest.mark.usefixtures("telemetry")
+def test_a_total_that_is_exceeded_is_none() -> None:
+    with waferscope.job("overlay") as job:
+        assert [_position(job) for _ in job.track(iter("abc"), total=1)] == [(0, 1), (1, 1), (2, None)]
+
+
 def test_a_million_rounds_make_no_event(telemetry: Any) -> None:
     with waferscope.job("overlay") as job:
         for _ in job.track(range(10_000)):
@@ -157,6 +185,22 @@ def test_a_terminal_shows_a_bar_that_ends_with_its_line(loop: str, last: str) ->
     assert lines[-1] == "\n"
     assert all(line.endswith("\x1b[K") for line in lines[:-1])
     assert len(lines) <= 4  # ten a second at the most: the first, the last, and what a slow machine adds
+
+
+def test_a_terminal_shows_the_outermost_of_iterations_within_each_other() -> None:
+    shown = _on_terminal("""
+        for lot in job.track(range(2), unit="lot"):
+            for wafer in waferscope.current_job().track(range(25), unit="wafer"): pass
+        for chip in job.track(range(2), unit="chip"): pass""")
+    assert "wafer" not in shown
+    assert (shown.count("\n"), shown.count("2/2 lot"), shown.count("2/2 chip")) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_without_blocks_shows_others(encoding: str) -> None:
+    shown = _on_terminal(LOOPS["for"], PYTHONUTF8="0", PYTHONIOENCODING=encoding)
+    assert "100% |############| 3/3 wafer" in shown
+    assert "\\u" not in shown
 
 
 @pytest.mark.parametrize("env", [{"WAFERSCOPE_PROGRESS_BAR": "false"}, {"TERM": "dumb"}])

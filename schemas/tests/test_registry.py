@@ -92,6 +92,18 @@ def test_every_text_is_a_sentence_that_python_and_markdown_can_hold() -> None:
     assert [text for text in texts if not re.fullmatch(r'[A-Z][^"\\\n]*\.', text)] == []
 
 
+def test_every_attribute_and_signal_has_a_note() -> None:
+    notes = {item.id: item.note for item in (*ATTRIBUTES, *REGISTRY.signals)}
+    assert [name for name, note in notes.items() if not re.fullmatch(r'[A-Z`][^"\\\n]*\.', note)] == []
+    said = Counter(notes.values())
+    assert [note for note, count in said.items() if count > 4] == [], "a note that fits all says nothing"
+
+
+def test_every_use_of_an_attribute_says_how_much_it_is_needed() -> None:
+    uses = [item for group in RAW for item in group.get("attributes", ()) if "ref" in item]
+    assert [item["ref"] for item in uses if "requirement_level" not in item] == []
+
+
 def test_members_have_the_fields_of_the_format_only() -> None:
     types = [item["type"] for group in RAW for item in group.get("attributes", ()) if "id" in item]
     members = [member for kind in types if isinstance(kind, dict) for member in kind["members"]]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
+from opentelemetry.trace import Link
+
 from waferscope import semconv
-from waferscope._internal import arguments, guard, process
+from waferscope._internal import arguments, guard, process, spec
 from waferscope._internal.arguments import AttributeValue
 from waferscope._internal.current import current_job
 from waferscope._internal.job import Job
@@ -15,6 +17,7 @@ from waferscope._internal.settings import is_strict, load
 from waferscope._internal.spec import UNKNOWN, Arguments
 from waferscope._internal.step import Step, make_step
 
+_PATIENCE = 3.0  # s
 Told = Callable[..., Any]  # a function from the arguments of a decorated function's call to the value
 
 
@@ -75,7 +78,7 @@ def job(
     id: str | Told | None = None,  # noqa: A002 - the attribute's own name; nothing here needs the builtin
     attempt: int | Told = 1,
     queued_at: datetime | float | Told | None = None,
-    links: Sequence[Job | str] = (),
+    links: Iterable[Job | str | Link] | Job | str | Link = (),
     **attributes: AttributeValue | Told,
 ) -> Job:
     """Make a job, for `with`, `async with` or as a decorator of any kind of function.
@@ -98,7 +101,7 @@ def job(
         id: `wafer.job.id`, to tell attempts at one job from different jobs; else a fresh one for each run.
         attempt: Number of the attempt at this id, from 1.
         queued_at: When it was asked for, a datetime or Unix seconds: the time until it begins is measured.
-        links: Jobs, or their traceparents, that it has to do with.
+        links: Jobs that it has to do with: the jobs, their traceparents or links of OpenTelemetry, one or several.
         **attributes: What else its events and span shall carry.
 
     Returns:
@@ -122,7 +125,7 @@ def job(
             semconv.WAFER_RECIPE_VERSION: recipe_version,
             semconv.WAFER_OPERATION_ID: operation,
         }
-        given = Arguments(name, known, attributes, id, attempt, queued_at, links)
+        given = Arguments(name, known, attributes, id, attempt, queued_at, spec.several(links))
         if given.is_dynamic():
             return Job(UNKNOWN, given)
         return Job(given.check())
@@ -148,7 +151,7 @@ def step(name: str, /, **attributes: AttributeValue) -> Step:
     return make_step(current_job, name, attributes)
 
 
-def flush(timeout: float = 3.0) -> bool:
+def flush(timeout: float = _PATIENCE) -> bool:
     """Send what this process has recorded so far: needed only before `os._exit`, which nothing can hook into.
 
     Args:
@@ -157,8 +160,11 @@ def flush(timeout: float = 3.0) -> bool:
     Returns:
         Whether all of it was handed over in time.
     """
+    patience = _PATIENCE
+    with guard.ARGUMENTS:
+        patience = arguments.seconds("timeout", timeout, _PATIENCE)
     with guard.FLUSH:
-        return process.flush(timeout)
+        return process.flush(patience)
     return False
 
 

@@ -96,6 +96,39 @@ def text(value: object) -> str:
     return written if written.isascii() else written.encode("utf-8", "replace").decode("utf-8")
 
 
+def prose(what: str, value: object) -> str:
+    """Check a text for people.
+
+    Args:
+        what: Is named so in the warning.
+        value: What the author gave.
+
+    Returns:
+        A text that can be sent; empty for nothing.
+    """
+    if isinstance(value, str):
+        return text(value)
+    if value is None:
+        misuse("%s is missing", what)
+        return ""
+    misuse("%s is a text, not %s; it is written as one", what, type(value).__name__)
+    return text(value)
+
+
+def reason(value: object) -> str:
+    """Check why something is declared; otherwise as `prose`."""
+    if isinstance(value, str) and not value:
+        misuse("the reason is empty")
+    return prose("the reason", value)
+
+
+def is_function(what: str, value: object) -> bool:
+    """Check a function; without one `what` is given back as it is."""
+    if not callable(value):
+        misuse("%s takes a function, not %s; that is given back as it is", what, type(value).__name__)
+    return callable(value)
+
+
 def attributes(given: Mapping[str, Any]) -> dict[str, AttributeValue]:
     """Check the author's own attributes.
 
@@ -155,6 +188,16 @@ def number(what: str, value: Any) -> float | None:
         return found
     misuse("%s is a finite number, not %r; it is left out", what, value)
     return None
+
+
+def seconds(what: str, value: Any, default: float) -> float:
+    """Check a number of seconds to wait; the default stands for what is none."""
+    found = number(what, value)
+    if found is None:
+        return default
+    if found < 0:
+        misuse("%s is not below 0: %r; nothing is waited for", what, value)
+    return max(found, 0.0)
 
 
 @overload

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from waferscope._internal import arguments, clock, correlation, ids, process
+from waferscope._internal import arguments, clock, context, correlation, ids, process
 from waferscope._internal.captured import Telemetry
 from waferscope._internal.runtime import Runtime
 from waferscope._internal.settings import Settings, load
@@ -39,8 +40,12 @@ class Clock:
         """
         self.now_ns += round(seconds * 1e9)
 
+    def now(self) -> float:
+        """Tell the time as Unix seconds, for `queued_at` and `at`: that of the system is another one."""
+        return self.now_ns / 1e9
+
     def __call__(self) -> int:
-        """Tell the time."""
+        """Tell the time in ns."""
         return self.now_ns
 
 
@@ -54,6 +59,12 @@ class _Kept:
         """Nothing waits."""
         del hurry
         return True
+
+    def hurry(self) -> None:
+        """Nothing waits."""
+
+    def calm(self) -> None:
+        """Nothing waits."""
 
     def last(self, deadline: float) -> None:
         """Nothing waits."""
@@ -82,8 +93,9 @@ class _Still:
 def capture(*, strict: bool = True, site: str = "fab", service: str = "test") -> Iterator[Telemetry]:
     """Keep the telemetry of this process in memory while the block runs; nothing is sent.
 
-    Ids repeat from run to run, and the clock stands still until `telemetry.clock.advance(seconds)`. What the program
-    under test says by `configure` changes nothing meanwhile.
+    Ids repeat from run to run, and the clock stands still until `telemetry.clock.advance(seconds)`. It begins in no
+    job, whatever was left open before or the process was started with. Neither what the program under test says by
+    `configure` changes anything meanwhile, nor do OTEL_SDK_DISABLED and OTEL_TRACES_SAMPLER.
 
     Args:
         strict: A wrong argument raises `waferscope.UsageError` at the call.
@@ -97,20 +109,25 @@ def capture(*, strict: bool = True, site: str = "fab", service: str = "test") ->
     spans: list[ReadableSpan] = []
     records: list[Any] = []
     was_strict, clocks = arguments.is_strict(), (clock.wall, clock.ticks)
-    settings = replace(load(site=site, service=service, strict=strict), heartbeat_interval=10.0, export_logs=None)
+    settings = replace(
+        load(site=site, service=service, strict=strict), heartbeat_interval=10.0, export_logs=None, gc_pauses=False
+    )
     arguments.be_strict(strict)
     correlation.install()
     runtime = Runtime(settings, lambda settings, _, flush: _ways(settings, flush, spans, records))
-    runtime.probe = _Still()
+    runtime.probe, runtime.gpu = _Still(), None
+    runtime.inherited = context.EMPTY
     runtime.captures = True
     runtime.started = True  # without its threads: nothing happens behind the test's back
     before = process.replace(runtime)
     clock.wall = clock.ticks = now
     ids.reseed(0)
     runtime.meter.restart()
+    token = context.attach(context.EMPTY)
     try:
         yield Telemetry(now, runtime.meter, runtime.beat, spans, records)
     finally:
+        context.detach(token)
         process.replace(before)
         clock.wall, clock.ticks = clocks
         ids.reseed()
@@ -118,13 +135,20 @@ def capture(*, strict: bool = True, site: str = "fab", service: str = "test") ->
 
 
 def _ways(settings: Settings, flush: Flush, spans: list[ReadableSpan], records: list[Any]) -> Ways:
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - slow to import: only tests that capture pay for it
+    # Slow to import: only tests that capture pay for it.
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON  # noqa: PLC0415
 
     from waferscope._internal import providers, resource, ways  # noqa: PLC0415
 
     described = resource.build(settings)
     scope = ways.own_scope()
-    provider = TracerProvider(resource=described, shutdown_on_exit=False, id_generator=providers.TraceIds())
+    disabled = os.environ.pop("OTEL_SDK_DISABLED", None)  # which a provider asks when it is made
+    try:
+        provider = TracerProvider(ALWAYS_ON, described, shutdown_on_exit=False, id_generator=providers.TraceIds())
+    finally:
+        if disabled is not None:
+            os.environ["OTEL_SDK_DISABLED"] = disabled
     provider.add_span_processor(providers.SpanQueue([_Kept(spans)], flush))
     tracer = provider.get_tracer(scope.name, scope.version, scope.schema_url)
     return ways.Ways(

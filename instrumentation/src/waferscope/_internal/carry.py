@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import update_wrapper, wraps
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
-from waferscope._internal import context, environment, guard
+from waferscope._internal import arguments, context, environment, guard
 from waferscope._internal.job import Job
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def carry(function: Callable[P, R]) -> Callable[P, R]:
         A function of the same signature.
     """
     with guard.CONTEXT:
+        if not arguments.is_function("carry", function):
+            return function
         here = context.current()
         if inspect.iscoroutinefunction(function):
             return cast("Callable[P, R]", _coroutine(function, here))

@@ -8,13 +8,17 @@ code. Only the entry point that is asked for is loaded; the help loads those tha
 from __future__ import annotations
 
 import argparse
+import os
+import select
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points, version
 
 _GROUP = "waferscope.commands"
 _PROGRAM = "waferscope"
 _USAGE_ERROR = 2
+_UNREAD = 141  # 128 + SIGPIPE
 _INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
 Path = tuple[str, ...]
@@ -28,12 +32,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; None means the process's own.
 
     Returns:
-        The exit code: the command's own, 2 for a wrong call, 130 after Ctrl-C, or the `exit_code` of the exception
-        that it raised.
+        The exit code: the command's own, 2 for a wrong call, 130 after Ctrl-C, 141 where nobody reads its output on
+        (`| head`), or the `exit_code` of the exception that it raised.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _dispatch(words, _commands())
+        try:
+            return _dispatch(words, _commands())
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # now, and not when the interpreter ends, where it would complain
+    except BrokenPipeError:
+        if not _is_unread():
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what still waits in its buffer
+        return _UNREAD
     except KeyboardInterrupt:
         return _INTERRUPTED
     except Exception as error:
@@ -42,6 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"{_PROGRAM}: {error}", file=sys.stderr)
         return code
+
+
+def _is_unread() -> bool:
+    """Whether nobody reads standard output any more: another pipe may have broken as well."""
+    with suppress(OSError, ValueError):  # no file at all
+        watch = select.poll()
+        watch.register(sys.stdout.fileno(), select.POLLOUT)
+        return any(state & (select.POLLERR | select.POLLHUP) for _, state in watch.poll(0))
+    return False
 
 
 def _commands() -> Commands:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from waferscope._internal import guard, outcome
+from waferscope._internal import clock, guard, outcome
 from waferscope._internal.compat_app import runtime_of, said_of
 from waferscope._internal.compat_emitter import SidecarEmitter
 from waferscope._internal.compat_models import AppRef, EntityRef, JobEvent
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("waferscope.compat")
 _MIB = 1024 * 1024
+_NO_CPU = (0.0, 0.0)
 
 
 class _AppJob(Job):
@@ -91,8 +92,11 @@ class Monitored(ContextDecorator):
         self.enable_logging = enable_logging
         self._job: Job | None = None
         self._attempt = 0
+        self._began = 0
+        self._cpu = _NO_CPU
 
     def __enter__(self) -> Self:
+        self._began, self._cpu = clock.monotonic(), _cpu()
         with guard.JOB:
             self._attempt += 1  # entered again, as a decorator is by each call: another attempt at the same job
             spec = Arguments(self.app.name, {}, {}, None, None, None, ()).check()
@@ -107,7 +111,7 @@ class Monitored(ContextDecorator):
         if self._job is not None:
             self._job.__enter__()
         self._note_memory()
-        self._tell("started", "running", self.metadata)
+        self._tell("started", "running", self.metadata, {"cpu_user_s": 0.0, "cpu_system_s": 0.0})
         return self
 
     def tick(self, extra_meta: Mapping[str, Any] | None = None) -> None:
@@ -122,15 +126,21 @@ class Monitored(ContextDecorator):
             if run is not None:
                 run.more = {**run.more, **said_of(self.app, self.entity, extra_meta or {})}
                 run.beat()
-        self._tell("progress", "running", extra_meta or {})
+        self._tell("progress", "running", extra_meta or {}, {})
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._note_memory()
+        now, before = _cpu(), self._cpu
+        used = {
+            "cpu_user_s": now[0] - before[0],
+            "cpu_system_s": now[1] - before[1],
+            "duration_s": (clock.monotonic() - self._began) / 1e9,
+        }
         if self._job is not None:
             self._job.__exit__(kind, error, None)
         status = "succeeded" if outcome.of(error).result == outcome.SUCCESS.result else "failed"
         failed = {"error": _text(error), "error_type": type(error).__name__} if error is not None else {}
-        self._tell("finished", status, {**self.metadata, **failed})
+        self._tell("finished", status, {**self.metadata, **failed}, used)
 
     def _note_memory(self) -> None:
         with guard.USAGE:
@@ -138,11 +148,18 @@ class Monitored(ContextDecorator):
             if run is not None:
                 self.mem_max_mb = max(self.mem_max_mb, run.runtime.probe.memory().own / _MIB)
 
-    def _tell(self, kind: str, status: str, metadata: Mapping[str, Any]) -> None:
-        """Tell whoever else wants to know: an emitter of the author's own, and the log."""
+    def _tell(self, kind: str, status: str, metadata: Mapping[str, Any], used: Mapping[str, float]) -> None:
+        """Tell whoever else wants to know: an emitter of the author's own, and the log.
+
+        Args:
+            kind: See `EventPayload`.
+            status: See `EventPayload`.
+            metadata: See `EventPayload`.
+            used: Metrics beside `mem_max_mb`: those of the process alone, as the predecessor had them.
+        """
         with guard.EVENT:
             if not isinstance(self.emitter, SidecarEmitter):
-                metrics = {"mem_max_mb": self.mem_max_mb}
+                metrics = {**used, "mem_max_mb": self.mem_max_mb}
                 self.emitter.send(
                     JobEvent.now(kind, self.site_id, self.app, self.entity, status, metrics=metrics, metadata=metadata)
                 )
@@ -173,6 +190,13 @@ def monitored_lambda_handler(site_id: str, app: AppRef) -> Callable[[Callable[..
         return observed
 
     return decorate
+
+
+def _cpu() -> tuple[float, float]:
+    """Give the CPU time of this process so far in user and in kernel mode, s."""
+    with guard.USAGE:
+        return os.times()[:2]
+    return _NO_CPU
 
 
 def _text(error: BaseException) -> str:

@@ -90,6 +90,11 @@ def job_of(context: Context) -> Job | None:
     return context.get(_JOB)  # type: ignore[return-value] # only with_job sets it
 
 
+def innermost(context: Context) -> Job | Step | None:
+    """Give what runs in a context: its step, else its job."""
+    return step_of(context) or job_of(context)
+
+
 def step_of(context: Context) -> Step | None:
     """Give the innermost step that runs in a context."""
     return context.get(_STEP)  # type: ignore[return-value] # only with_step sets it

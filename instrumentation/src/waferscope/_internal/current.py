@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from waferscope._internal import context, guard
 from waferscope._internal.job import Job
-from waferscope._internal.outcome import OTHER
 from waferscope._internal.spec import UNKNOWN
 from waferscope._internal.step import Step
 
 if TYPE_CHECKING:
+    from waferscope._internal.outcome import Outcome
     from waferscope._internal.run import Run
 
 
@@ -25,19 +25,7 @@ class _NoJob(Job):
     def _finish(self, error: BaseException | None) -> None:
         """End nothing."""
 
-    def progress(self, done: float, total: float | None = None) -> None:
-        """Keep nothing."""
-
-    def processed(self, substrates: int = 1) -> None:
-        """Keep nothing."""
-
-    def fail(self, reason: str, error_type: str = OTHER) -> None:
-        """Keep nothing."""
-
-    def skip(self, reason: str) -> None:
-        """Keep nothing."""
-
-    def cancel(self, reason: str) -> None:
+    def _declare(self, how: Outcome) -> None:
         """Keep nothing."""
 
     def retry(self) -> Job:
@@ -60,13 +48,7 @@ class _NoStep(Step):
     def _finish(self, error: BaseException | None) -> None:
         """End nothing."""
 
-    def fail(self, reason: str, error_type: str = OTHER) -> None:
-        """Keep nothing."""
-
-    def skip(self, reason: str) -> None:
-        """Keep nothing."""
-
-    def cancel(self, reason: str) -> None:
+    def _declare(self, how: Outcome) -> None:
         """Keep nothing."""
 
 

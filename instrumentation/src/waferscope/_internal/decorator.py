@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import aclosing, closing
 from functools import wraps
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+from waferscope._internal import arguments, guard
 
 if TYPE_CHECKING:
     from waferscope._internal.observed import Observed
@@ -28,19 +33,40 @@ def decorate(again: Again, function: Callable[P, R]) -> Callable[P, R]:
     """
     if isinstance(function, staticmethod | classmethod):
         return cast("Callable[P, R]", type(function)(decorate(again, function.__func__)))
-    if inspect.iscoroutinefunction(function):
+    if _is(inspect.iscoroutinefunction, function):
         return cast("Callable[P, R]", _coroutine(again, function))
-    if inspect.isasyncgenfunction(function):
-        return cast("Callable[P, R]", _async_generator(again, function))
-    if inspect.isgeneratorfunction(function):
-        return cast("Callable[P, R]", _generator(again, function))
+    if _is(inspect.isasyncgenfunction, function):
+        return cast("Callable[P, R]", _async_generator(again, cast("Any", function)))
+    if _is(inspect.isgeneratorfunction, function):
+        return cast("Callable[P, R]", _generator(again, cast("Any", function)))
 
     @wraps(function)
     def observed(*args: P.args, **kwargs: P.kwargs) -> R:
         with again(args, kwargs):
-            return function(*args, **kwargs)
+            returned = function(*args, **kwargs)
+            if isinstance(returned, CoroutineType):
+                _warn(function, returned)
+            return returned
 
     return observed
+
+
+def _is(kind: Callable[[Any], bool], function: Any) -> bool:
+    """Whether a function, or an object that is called as one, is of a kind."""
+    return kind(function) or kind(inspect.getattr_static(type(function), "__call__", None))
+
+
+def _warn(function: Callable[..., Any], returned: CoroutineType[Any, Any, Any]) -> None:
+    """Tell that a plain function has returned a coroutine: that runs later, when the job or step is over."""
+    if arguments.is_strict():
+        returned.close()  # nobody will get it
+    with guard.ARGUMENTS:
+        name = getattr(function, "__qualname__", type(function).__qualname__)
+        arguments.misuse(
+            "%s is no coroutine function but returns a coroutine, which runs when the job or step is over: "
+            "make it an `async def` that awaits it",
+            name,
+        )
 
 
 def _coroutine(again: Again, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,13 +81,13 @@ def _coroutine(again: Again, function: Callable[..., Any]) -> Callable[..., Any]
 def _generator(again: Again, function: Callable[..., Generator[Any, Any, Any]]) -> Callable[..., Any]:
     """Observe from the first `next` to the end; between, the caller's context is current, not the generator's.
 
-    Whatever is thrown in, `GeneratorExit` included, is handed on: how it ends is the generator's own affair.
+    Whatever is thrown in, `GeneratorExit` included, is handed on: how it ends is the generator's own affair. Where
+    the host raises out here, it is closed, so that what is open in it ends, and is current no more.
     """
 
     @wraps(function)
     def observed(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        with again(args, kwargs) as run:
-            generator = function(*args, **kwargs)
+        with again(args, kwargs) as run, closing(function(*args, **kwargs)) as generator:
             proceed, value = generator.send, None
             while True:
                 try:
@@ -88,22 +114,35 @@ def _async_generator(again: Again, function: Callable[..., AsyncGenerator[Any, A
     @wraps(function)
     async def observed(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         with again(args, kwargs) as run:
-            generator = function(*args, **kwargs)
-            proceed, value = generator.asend, None
-            while True:
-                try:
-                    item = await proceed(value)
-                except StopAsyncIteration:
-                    return
-                finally:
-                    value = None
-                run._suspend()
-                try:
-                    value = yield item
-                except BaseException as thrown:  # noqa: BLE001 - handed into the generator
-                    proceed, value = generator.athrow, thrown
-                else:
-                    proceed = generator.asend
-                run._resume()
+            async with aclosing(function(*args, **kwargs)) as generator:
+                awaited: Awaitable[Any] | None = _first(generator)
+                while True:
+                    try:
+                        item = await awaited  # type: ignore[misc] # set anew in each round
+                    except StopAsyncIteration:
+                        return
+                    finally:
+                        awaited = None  # an exception would keep this frame, and this frame the exception
+                    run._suspend()
+                    try:
+                        value = yield item
+                    except BaseException as thrown:  # noqa: BLE001 - handed into the generator
+                        awaited = generator.athrow(thrown)
+                    else:
+                        awaited = generator.asend(value)
+                    run._resume()
 
     return observed
+
+
+def _first(generator: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
+    """Ask for the first item, unknown to the event loop: that knows the generator around it, and closes that one.
+
+    It closes all that it knows at once when it ends; of the two the inner one would be closed twice at a time.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return generator.asend(None)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)

@@ -84,6 +84,12 @@ class Channel(Protocol):
             Whether nothing waits any more.
         """
 
+    def hurry(self) -> None:
+        """Try what is sent next only once: somebody waits for it. From any thread."""
+
+    def calm(self) -> None:
+        """Have as many tries again as before."""
+
     def last(self, deadline: float) -> None:
         """Prepare for the last tries before the process ends.
 
@@ -155,9 +161,17 @@ class Exported:
             return True
         return False
 
+    def hurry(self) -> None:
+        """See `Channel.hurry`."""
+        self._route.hurry()
+
+    def calm(self) -> None:
+        """See `Channel.calm`."""
+        self._route.calm()
+
     def last(self, deadline: float) -> None:
         """See `Channel.last`."""
-        self._route.hurry(deadline)
+        self._route.last(deadline)
 
     def renew(self) -> None:
         """See `Channel.renew`."""
@@ -261,6 +275,12 @@ class Emitted:
         if count := self._outbox.overrun():
             self._log.lost(self._signal, "queue_full", count)
         return True
+
+    def hurry(self) -> None:
+        """See `Channel.hurry`: how often the host's SDK tries is its own affair."""
+
+    def calm(self) -> None:
+        """See `Channel.calm`."""
 
     def last(self, deadline: float) -> None:
         """See `Channel.last`: how the host's SDK ends is its own affair."""

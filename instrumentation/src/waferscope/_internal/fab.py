@@ -41,7 +41,7 @@ class Equipment:
                 semconv.WAFER_EQUIPMENT_ID: self._id,
                 semconv.WAFER_EQUIPMENT_STATE: known,
                 semconv.WAFER_MODULE_ID: arguments.identifier("module", module),
-                semconv.WAFER_EQUIPMENT_STATE_REASON: None if reason is None else arguments.text(reason),
+                semconv.WAFER_EQUIPMENT_STATE_REASON: None if reason is None else arguments.prose("the reason", reason),
             }
             _tell(semconv.EVENT_WAFER_EQUIPMENT_STATE_CHANGED, said, at)
 

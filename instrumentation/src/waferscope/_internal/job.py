@@ -6,7 +6,19 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from waferscope._internal import arguments, clock, context, guard, ids, measurements, outcome, process, severity, span
+from waferscope._internal import (
+    arguments,
+    clock,
+    context,
+    guard,
+    ids,
+    measurements,
+    outcome,
+    position,
+    process,
+    severity,
+    span,
+)
 from waferscope._internal.observed import Observed
 from waferscope._internal.records import Record
 from waferscope._internal.run import Run
@@ -32,7 +44,7 @@ class Job(Observed):
         attempt: Number of the attempt at this id, from 1.
     """
 
-    __slots__ = ("_arguments", "_begun", "_probe", "_run", "_spec", "attempt", "id")
+    __slots__ = ("_arguments", "_begun", "_probe", "_run", "_spec", "_tracked", "attempt", "id")
 
     def __init__(self, spec: Spec, given: Arguments | None = None, probe: Probe | None = None) -> None:
         super().__init__()
@@ -43,6 +55,7 @@ class Job(Observed):
         self._probe = probe
         self._run: Run | None = None
         self._begun = False
+        self._tracked: object = None
 
     @property
     def name(self) -> str:
@@ -74,12 +87,14 @@ class Job(Observed):
             total: Units of work in all, where known.
         """
         with guard.ARGUMENTS:
-            counted = arguments.number("done", done)
-            if counted is not None and self._run is not None:
-                self._run.progress = (counted, None if total is None else arguments.number("total", total))
+            said = position.checked(done, total)
+            if said is not None and self._run is not None:
+                self._run.progress = said
 
     def track(self, items: Iterable[T], total: int | None = None, unit: str = "it") -> Track[T]:
         """Iterate, and say how far the job is; on a terminal a bar shows it.
+
+        Of iterations within each other over one job the outermost tells its progress.
 
         Args:
             items: What to iterate over, by `for` or, where it can, by `async for`.
@@ -129,12 +144,11 @@ class Job(Observed):
         """
         with guard.LOG:
             said, number = arguments.attributes(attributes), severity.of(level)
+            body = arguments.prose("the message", message)
             run = self._running()
             if run is not None:
                 said.update(run.on_steps)
-                run.runtime.emit(
-                    Record(None, self._context_here(run), said, severity=number, body=arguments.text(message))
-                )
+                run.runtime.emit(Record(None, self._context_here(run), said, severity=number, body=body))
 
     def retry(self) -> Job:
         """Make the next attempt at this job: the same id, not yet begun; what it waits for is no queue."""
@@ -162,13 +176,15 @@ class Job(Observed):
             runtime = self._pipeline()
             self._outer = here = context.current()
             if runtime is None:
-                self._attach(context.with_job(here, self, None, {}))
-                return
-            if context.is_bare(here):
-                here = context.over(runtime.inherited, here)
-            self._run = run = Run(runtime, self._spec, self.id, here, self._probe)
-            run.start(self)
-            self._attach(run.context)
+                inside = context.with_job(here, self, None, {})
+            else:
+                if context.is_bare(here):
+                    here = context.over(runtime.inherited, here)
+                self._run = run = Run(runtime, self._spec, self.id, here, self._probe)
+                run.start(self)
+                inside = run.context
+            with guard.CONTEXT:
+                context.attach(inside)
 
     def _finish(self, error: BaseException | None) -> None:
         """Tell how the job ended. The copy in a forked child says nothing: the process that began a job ends it."""
@@ -176,12 +192,26 @@ class Job(Observed):
             self._repeats -= 1
             return
         with guard.JOB:
-            self._detach()
+            self._outside()
             run = self._run
             if run is not None and run.end(outcome.of(error, self._declared), error):
                 settings = run.runtime.settings
                 if settings.flush_after_job and not run.runtime.active:
-                    run.runtime.flush(settings.flush_timeout)
+                    run.runtime.settle()
+
+    def _claim(self, iteration: object) -> bool:
+        """Tell whether an iteration is the outermost one over this job: only that one tells how far the job is."""
+        if self._tracked is None:
+            self._tracked = iteration
+        return self._tracked is iteration
+
+    def _release(self) -> None:
+        """Let another iteration tell how far the job is."""
+        self._tracked = None
+
+    def _holds(self, here: Context) -> bool:
+        """See `Observed._holds`."""
+        return context.job_of(here) is self
 
     def _measure(self, probe: Probe) -> None:
         """Let something else than this process tell what the job uses, before it begins.
@@ -233,7 +263,3 @@ class Job(Observed):
         if runtime is not None:
             job._run = Run(runtime, spec, job.id, arrived)
         return arrived
-
-    def _attach(self, here: Context) -> None:
-        with guard.CONTEXT:
-            self._token = context.attach(here)

@@ -38,7 +38,7 @@ class _Process:
         if before is not None:
             replaced = [*self.retired, before]
             for runtime in replaced:
-                runtime.flush(runtime.settings.flush_timeout)
+                runtime.settle()
             self.retired = [runtime for runtime in replaced if not runtime.retire()]
 
     def ensure(self) -> None:
@@ -154,6 +154,11 @@ def is_captured() -> bool:
     return runtime is not None and runtime.captures
 
 
+def is_disabled() -> bool:
+    """Whether nothing is recorded in this process, as far as that is decided yet."""
+    return _process.runtime is None and _process.configured
+
+
 def current() -> Runtime | None:
     """Give this process's pipeline, ready for use; made from the environment if nothing configured it.
 
@@ -209,11 +214,24 @@ def _exit() -> None:
     _process.exit()
 
 
+def _finalize(_: _Process) -> None:
+    from multiprocessing import util  # noqa: PLC0415 - it calls this
+
+    with guard.FORK:
+        if any(runtime.started for runtime in _process.runtimes()):
+            util.Finalize(None, _exit, exitpriority=100)
+
+
 def _at_end_of_process() -> None:
     """Flush when this process ends; multiprocessing's forked children leave by `os._exit`, past `atexit`."""
     atexit.unregister(_exit)  # inherited over a fork
     atexit.register(_exit)
-    if "multiprocessing.util" in sys.modules and sys.modules["multiprocessing"].parent_process() is not None:
-        from multiprocessing.util import Finalize  # noqa: PLC0415 - loaded already, by the host
+    if "multiprocessing.util" in sys.modules:
+        from multiprocessing import parent_process, util  # noqa: PLC0415 - loaded already, by the host
 
-        Finalize(None, _exit, exitpriority=100)
+        if parent_process() is not None:
+            util.Finalize(None, _exit, exitpriority=100)
+        else:
+            # Perhaps a child that does not know yet to be one: what it is to run, and with it a job, arrives before.
+            # It then forgets all finalizers and calls this.
+            util.register_after_fork(_process, _finalize)

@@ -232,7 +232,7 @@ class Run:
             if found is None:
                 arguments.misuse("%r is no job that has begun; no link to it", other)
             else:
-                links.append(Link(found))
+                links.append(other if isinstance(other, Link) else Link(found))
         lot = self.spec.attributes.get(semconv.WAFER_LOT_ID)
         before = self.runtime.lots.get(lot)
         if before is not None and before.trace_id != context.trace_of(self.context):

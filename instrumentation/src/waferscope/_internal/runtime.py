@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from waferscope._internal.ways import Flush, Ways
 
 _SAMPLING = 1.0  # s between samples of memory
+_BRIEFLY = 0.1  # s
 
 
 class Runtime:
@@ -84,6 +85,7 @@ class Runtime:
         self._next_beat = self._next_metrics = 0.0
         self._faults: dict[str, int] = {}
         self._delivered = False  # by the last flush: all of it
+        self._is_reached = True  # the receiver, as far as is known
         self._start_lock = threading.RLock()
         self.started = self.captures = self._renewed = False
         log_export.install(settings.export_logs, self)
@@ -137,6 +139,19 @@ class Runtime:
         delivered = done.wait(max(timeout, 0.0)) and (self._delivered or not self.waits())
         return delivered and self._lost == lost
 
+    def settle(self) -> bool:
+        """Send what there is where the host waits for it without having asked: with one try, and in bounded time.
+
+        Once that has failed, the next ones wait only briefly until everything has been delivered again.
+
+        Returns:
+            Whether all of it was taken in time.
+        """
+        for channel in self._channels:
+            channel.hurry()
+        self._is_reached = self.flush(self.settings.flush_timeout if self._is_reached else _BRIEFLY)
+        return self._is_reached
+
     def beat(self) -> None:
         """Let every active job tell that it still runs."""
         memory, used = self.probe.memory(), self.probe.usage()
@@ -186,6 +201,7 @@ class Runtime:
         self.active = {}
         self._faults = {}
         self._delivered = False
+        self._is_reached = True
         self._log.renew()
         self._heartbeats.renew()
         self._exports.renew()
@@ -222,6 +238,9 @@ class Runtime:
     def _export_all(self) -> None:
         sent = [channel.send(hurry=True) for channel in self._records]
         self._delivered = self._send_metrics(hurry=True) and all(sent)  # others may record on, meanwhile
+        self._is_reached = self._is_reached or self._delivered
+        for channel in self._channels:
+            channel.calm()
         self._ways.events.flush()
         self._ways.traces.flush()
 

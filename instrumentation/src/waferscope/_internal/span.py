@@ -86,15 +86,27 @@ def context_of(other: Any) -> SpanContext | None:
     """Find the span that a link points to.
 
     Args:
-        other: A job that has begun, or a traceparent.
+        other: A job that has begun, a traceparent, or a link, span or span context of OpenTelemetry.
 
     Returns:
-        Its context; None for what is neither.
+        Its context; None for what is none of these.
     """
     with guard.SPAN:
+        if isinstance(other, SpanContext | Link | trace.Span):
+            place = other if isinstance(other, SpanContext) else _context(other)
+            return place if place.is_valid else None
         parts = _TRACEPARENT.fullmatch(str(getattr(other, "traceparent", other)))
         if parts is not None:
             trace_id, span_id, flags = (int(part, 16) for part in parts.groups())
             found = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
             return found if found.is_valid else None
     return None
+
+
+def is_place(other: Any) -> bool:
+    """Whether something may stand for a span: a job, also before it has begun, or what OpenTelemetry has for one."""
+    return hasattr(type(other), "traceparent") or isinstance(other, SpanContext | Link | trace.Span)
+
+
+def _context(other: Link | trace.Span) -> SpanContext:
+    return other.context if isinstance(other, Link) else other.get_span_context()

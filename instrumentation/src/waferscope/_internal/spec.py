@@ -41,7 +41,7 @@ class Spec:
         id: `wafer.job.id`; None makes a fresh one for each run.
         attempt: Number of the attempt at this id, from 1.
         queued_ns: When the job was asked for, Unix time in ns.
-        links: Jobs, or their traceparents, that this one has to do with.
+        links: Jobs, their traceparents or links of OpenTelemetry, that this one has to do with.
         parent_id: `wafer.job.parent.id`; None takes the job around it.
     """
 
@@ -178,11 +178,30 @@ def _known(key: str, value: Any) -> str | int | None:
     return arguments.identifier(key, value)
 
 
-def _links(given: Any) -> tuple[Any, ...]:
-    if isinstance(given, list | tuple):
-        wrong = [other for other in given if isinstance(other, str) and span.context_of(other) is None]
-        for other in wrong:
-            arguments.misuse("%r is no traceparent; no link to it", other)
-        return tuple(other for other in given if other not in wrong)
-    arguments.misuse("links are a list of jobs or traceparents, not %s; they are left out", type(given).__name__)
-    return ()
+def several(links: Any) -> tuple[Any, ...]:
+    """Give links one by one.
+
+    Args:
+        links: A single one, or anything that gives some: it is asked once only.
+    """
+    if links is None:
+        return ()
+    if isinstance(links, str) or span.is_place(links):
+        return (links,)
+    try:
+        return tuple(links)
+    except Exception as error:  # what the author's own iteration raises costs the links only
+        if guard.passes(error, error.__traceback__):
+            raise
+        arguments.misuse("links are jobs or traceparents, and can't be told: %r; they are left out", error)
+        return ()
+
+
+def _links(given: tuple[Any, ...]) -> tuple[Any, ...]:
+    fitting = []
+    for other in given:
+        if span.is_place(other) or span.context_of(other) is not None:
+            fitting.append(other)
+        else:
+            arguments.misuse("%r is no job and no traceparent; no link to it", other)
+    return tuple(fitting)

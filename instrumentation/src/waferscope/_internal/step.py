@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 
 from waferscope import semconv
-from waferscope._internal import arguments, clock, context, guard, outcome, span, spec
+from waferscope._internal import arguments, clock, context, guard, outcome, process, span, spec
 from waferscope._internal.observed import Observed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from opentelemetry.context import Context
     from opentelemetry.trace import Span
 
     from waferscope._internal.arguments import AttributeValue
@@ -73,7 +74,11 @@ class Step(Observed):
             here = job._context_here(run, self._outer)
             self._span = span.start(run.runtime.tracer, self.name, attributes, self._start_ns, here)
             with guard.CONTEXT:
-                self._token = context.attach(context.with_step(here, self, self._span))
+                context.attach(context.with_step(here, self, self._span))
+
+    def _holds(self, here: Context) -> bool:
+        """See `Observed._holds`."""
+        return context.step_of(here) is self
 
     def _finish(self, error: BaseException | None) -> None:
         """End the span and record the duration."""
@@ -95,7 +100,7 @@ class Step(Observed):
 
     def _end(self, run: Run, started: Span, error: BaseException | None) -> None:
         with guard.STEP:
-            self._detach()
+            self._outside()
             if self._pid != os.getpid():
                 return  # the copy in a forked child: the parent ends it
             how = outcome.of(error, self._declared)
@@ -121,5 +126,6 @@ def make_step(find: Callable[[], Job], name: str, attributes: Mapping[str, Any])
     checked: Mapping[str, AttributeValue] = {}
     with guard.ARGUMENTS:
         name = arguments.identifier("the name of a step", name) or "unknown"
-        checked = spec.on_step(attributes) if attributes else attributes
+        if attributes and (arguments.is_strict() or not process.is_disabled()):
+            checked = spec.on_step(attributes)
     return Step(find, name, checked)

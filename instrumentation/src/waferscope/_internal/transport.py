@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import netrc  # noqa: F401 - requests imports it at the first request: a fork amid that would lock it in the child for good
+import threading
 from collections.abc import Callable
 from enum import Enum
 from http import HTTPStatus
@@ -86,7 +87,13 @@ class Route:
         """Tell why the last batch did not arrive."""
         return Failure.REFUSED
 
-    def hurry(self, deadline: float) -> None:
+    def hurry(self) -> None:
+        """Send without second tries: somebody waits for it."""
+
+    def calm(self) -> None:
+        """Send with second tries again."""
+
+    def last(self, deadline: float) -> None:
         """Send without second tries and no longer than `deadline` (monotonic clock, s)."""
 
     def renew(self) -> None:
@@ -105,6 +112,7 @@ class Line(Route):
     def __init__(self, make: Callable[[requests.Session], Any]) -> None:
         self._make = make
         self._abandoned: list[Any] = []
+        self._lock = threading.Lock()
         self._transport = Transport()
         super().__init__(self._connected())
 
@@ -112,8 +120,10 @@ class Line(Route):
     def exporter(self) -> Any:
         """Give the exporter of this process."""
         if self._exporter is None:
-            self._transport = Transport()
-            self._exporter = self._connected()
+            with self._lock:  # the thread that sends and one that hurries it may both be the first
+                if self._exporter is None:
+                    self._transport = Transport()
+                    self._exporter = self._connected()
         return self._exporter
 
     def failure(self) -> Failure:
@@ -121,18 +131,35 @@ class Line(Route):
         failure, self._transport.failure = self._transport.failure, Failure.DIVISIBLE
         return failure
 
-    def hurry(self, deadline: float) -> None:
+    def hurry(self) -> None:
+        """Send without second tries: somebody waits for it."""
+        pause = self._pause()
+        if pause is not None:
+            pause.set()
+
+    def calm(self) -> None:
+        """Send with second tries again, unless the process ends."""
+        pause = self._pause()
+        if pause is not None and self._transport.deadline is None:
+            pause.clear()
+
+    def last(self, deadline: float) -> None:
         """Send without second tries and no longer than `deadline` (monotonic clock, s)."""
-        pause = getattr(getattr(self.exporter, "_client", None), "_shutdown_event", None)
+        pause = self._pause()  # first: in a forked child that makes the transport
         self._transport.deadline = deadline
         if pause is not None:
-            pause.set()  # the exporter has no public way to end its pause between two tries
+            pause.set()
 
     def renew(self) -> None:
         """Leave the parent's exporter, session and connections alone, in the child of a fork."""
+        self._lock = threading.Lock()
         if self._exporter is not None:
             self._abandoned.append((self._exporter, self._transport))
             self._exporter = None
+
+    def _pause(self) -> Any:
+        """Give what the exporter waits for between two tries, the only way to end that; None where it has none."""
+        return getattr(getattr(self.exporter, "_client", None), "_shutdown_event", None)
 
     def _connected(self) -> Any:
         session = requests.Session()

@@ -17,8 +17,12 @@ _LONG = 100  # characters
 
 def of_span(span: ReadableSpan) -> int:
     """Give the bytes of a span's long texts."""
-    size = _of_values(_values(span.attributes))
-    for event in span.events:
+    try:
+        attributes, events = span._attributes, span._events  # noqa: SLF001 - the public ones take three times as long
+    except AttributeError:
+        attributes, events = span.attributes, span.events
+    size = _of_values(_values(attributes))
+    for event in events:
         size += _of_values(_values(event.attributes))
     return size
 
@@ -33,9 +37,10 @@ def of_record(record: Record | ReadableLogRecord) -> int:
 
 def _values(attributes: Any) -> Iterable[Any]:
     """Give the values of the SDK's attributes, whose own way to them takes longer than all the rest."""
-    if attributes is None:
-        return ()
-    values: Iterable[Any] = getattr(attributes, "_dict", attributes).values()
+    try:
+        values: Iterable[Any] = attributes._dict.values()  # noqa: SLF001 - as above
+    except AttributeError:
+        values = () if attributes is None else attributes.values()
     return values
 
 
