@@ -1,0 +1,89 @@
+"""Writers as real processes, and continuous load on them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+
+import httpx
+from support.ports import free_ports
+from support.processes import Process, waferscope
+
+from writer_support import load
+
+SENDERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    http: int
+    grpc: int
+
+    @classmethod
+    def free(cls) -> "Ports":
+        """Choose ports that nobody listens on."""
+        return cls(*free_ports(2))
+
+    def env(self, database_url: str) -> dict[str, str]:
+        return {
+            "WAFERSCOPE_DATABASE_URL": database_url,
+            "WAFERSCOPE_WRITER_HTTP_PORT": str(self.http),
+            "WAFERSCOPE_WRITER_GRPC_PORT": str(self.grpc),
+            "WAFERSCOPE_WRITER_GRPC_LIMIT": "100000",
+        }
+
+    def url(self, path: str = "") -> str:
+        return f"http://127.0.0.1:{self.http}{path}"
+
+
+@contextlib.contextmanager
+def writer_process(ports: Ports, database_url: str) -> Iterator[Process]:
+    """Run a writer; yield it once it is ready."""
+    with waferscope("serve", "writer", env=ports.env(database_url)) as process:
+        yield process.wait_healthy(ports.url("/v1/readyz"), within_s=60)
+
+
+class Pressure:
+    """Rounds of load that are being delivered.
+
+    Attributes:
+        begun: How many rounds were begun: 0 to this number.
+        acknowledged: How many of them were acknowledged as a whole.
+        repeated: How many requests were sent again.
+    """
+
+    def __init__(self) -> None:
+        self.begun = self.acknowledged = self.repeated = 0
+        self.ending = False
+
+
+@contextlib.asynccontextmanager
+async def under_pressure(writers: Sequence[Ports], *, each: bool = False) -> AsyncIterator[Pressure]:
+    """Send rounds of load from several clients while the body runs; at its end all are acknowledged.
+
+    Args:
+        writers: Where to; a request that isn't acknowledged goes to the next one.
+        each: Send every request to all writers at once.
+    """
+    pressure = Pressure()
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(httpx.AsyncClient(base_url=ports.url(), timeout=20)) for ports in writers
+        ]
+        ways = [[client] for client in clients] if each else [clients]
+
+        async def send() -> None:
+            while not pressure.ending:
+                number = pressure.begun
+                pressure.begun += 1
+                sent = await asyncio.gather(*(load.deliver_round(way, number) for way in ways))
+                pressure.repeated += sum(sent) - len(load.requests(number)) * len(ways)
+                pressure.acknowledged += 1
+
+        async with asyncio.TaskGroup() as senders:
+            for _ in range(SENDERS):
+                senders.create_task(send())
+            try:
+                yield pressure
+            finally:
+                pressure.ending = True
