@@ -205,6 +205,19 @@ async def test_a_request_whose_client_gave_up_counts_until_its_group_ends(
     assert seen("requests_total", signal="metrics", protocol="grpc", outcome="canceled") == 1
 
 
+async def test_a_request_whose_client_gave_up_gets_away_from_a_writer_that_stops(
+    database_url: str, conn: asyncpg.Connection
+) -> None:
+    async with conn.transaction():
+        await conn.execute("lock table wafer.ingest_batch in exclusive mode")
+        async with running(database_url) as writer:
+            sending = asyncio.create_task(writer.send("metrics", otlp.metrics(otlp.gauge("x", otlp.number(1)))))
+            await until_commits_wait(conn, 1)
+        sending.cancel()
+        await asyncio.wait([sending], timeout=20)
+        assert sending.done()
+
+
 def test_a_full_cache_starts_anew() -> None:
     cache = identify.SeriesCache(10)
     for number in range(1, 26):

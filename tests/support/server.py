@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ class Server:
     owner: int
     port: int
     preload: str
+    environment: Mapping[str, str]
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -44,7 +45,8 @@ class Server:
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [self.bin_dir / "postgres", "-D", self.folder / "data", *options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, **self._as_owner(),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, env=self.environment,
+                **self._as_owner(),
             )  # fmt: skip
         wait_until(self._answers, "the server answers", within_s=60)
 
@@ -60,7 +62,7 @@ class Server:
         subprocess.run(
             [self.bin_dir / "initdb", "-D", self.folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8",
              "--locale=C", "--no-sync"],
-            check=True, stdout=subprocess.DEVNULL, cwd=self.folder, **self._as_owner(),
+            check=True, stdout=subprocess.DEVNULL, cwd=self.folder, env=self.environment, **self._as_owner(),
         )  # fmt: skip
 
     def _as_owner(self):  # noqa: ANN202 - arguments of subprocess
@@ -89,7 +91,7 @@ def own_server(like_url: str) -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="waferscope-server-"))
     if os.geteuid() == 0:
         os.chown(folder, owner, owner)
-    server = Server(bin_dir, folder, owner, free_port(), preload)
+    server = Server(bin_dir, folder, owner, free_port(), preload, _environment(data))
     try:
         server.create()
         server.start()
@@ -97,6 +99,18 @@ def own_server(like_url: str) -> Iterator[Server]:
     finally:
         server.stop(signal.SIGINT)
         shutil.rmtree(folder)
+
+
+def _environment(data: Path) -> dict[str, str]:
+    """Return what the other server's binaries need to find their libraries."""
+    environment = {"LC_ALL": "C", "TZ": "UTC"}
+    pid = (data / "postmaster.pid").read_text().partition("\n")[0]
+    with contextlib.suppress(OSError):  # no Linux
+        for entry in Path(f"/proc/{pid}/environ").read_text().split("\0"):
+            name, _, value = entry.partition("=")
+            if name == "LD_LIBRARY_PATH":
+                environment[name] = value
+    return environment
 
 
 async def _kind(url: str) -> tuple[Path, Path, str]:
