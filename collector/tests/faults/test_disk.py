@@ -78,13 +78,11 @@ async def conn(tablespace: str, database_url: str) -> AsyncIterator[asyncpg.Conn
     """A connection to a database whose rows go to the small disk; its catalog and the WAL don't."""
     assert tablespace
     connection = await connect(database_url)
-    await connection.execute(f"set default_tablespace = {tablespace}")
-    for row in await connection.fetch(
-        "select c.oid::regclass::text as name, exists (select from pg_extension where extname = 'timescaledb')"
-        " and c.relname in (select relname from pg_class where relnamespace = 'wafer'::regnamespace) as known"
-        " from pg_class c where relnamespace = 'wafer'::regnamespace and relkind in ('r', 'p')"
-    ):
-        await connection.execute(f"alter table {row['name']} set tablespace {tablespace}")
+    database = database_url.rsplit("/", 1)[1]
+    await connection.execute(f'alter database "{database}" set default_tablespace = {tablespace}')  # of new partitions
+    tables = "select oid::regclass::text as name from pg_class where relnamespace = 'wafer'::regnamespace and relkind in ('r', 'p')"
+    for row in await connection.fetch(tables):
+        await connection.execute(f"alter table {row['name']} set tablespace {tablespace}")  # of a hypertable: of new chunks
     yield connection
     await connection.close()
 
