@@ -26,7 +26,7 @@ from writer_support.otlp import CUMULATIVE, DELTA, NOW, SECOND
 from writer_support.rollup_feeding import normal, parsed
 from writer_support.rollup_reference import EXPLICIT, Histogram
 
-BEGIN = NOW - 3600 * SECOND
+BEGIN = NOW - 6 * 3600 * SECOND
 SCALE = 3
 BOUNDS = (1.0, 2.5)
 PAUSE_S = 0.02
