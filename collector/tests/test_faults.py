@@ -1,11 +1,8 @@
 """Exactly once: repeated requests, poison among good ones, several writers, a writer killed and started again."""
 
 import asyncio
-import contextlib
 import gzip
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 import asyncpg
 import grpc
@@ -16,10 +13,11 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.trace.v1 import trace_pb2
 from support.ports import free_ports
-from support.processes import Process, waferscope
+from support.processes import waferscope
 from support.wait import wait_until
 from writer_support import otlp
 from writer_support.otlp import DELTA, NOW, SECOND
+from writer_support.processes import Ports, writer_process
 from writer_support.running import WriterUnderTest, running
 
 from waferscope_collector import identify
@@ -228,56 +226,15 @@ def test_a_full_cache_starts_anew() -> None:
 # Real processes ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
-    http: int
-    grpc: int
-
-    def env(self, database_url: str) -> dict[str, str]:
-        return {
-            "WAFERSCOPE_DATABASE_URL": database_url,
-            "WAFERSCOPE_WRITER_HTTP_PORT": str(self.http),
-            "WAFERSCOPE_WRITER_GRPC_PORT": str(self.grpc),
-            "WAFERSCOPE_WRITER_GRPC_LIMIT": "100000",
-        }
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.http}{path}"
-
-
 @pytest.fixture
 def ports() -> Ports:
-    return Ports(*free_ports(2))
-
-
-@contextlib.contextmanager
-def writer_process(ports: Ports, database_url: str) -> Iterator[Process]:
-    with waferscope("serve", "writer", env=ports.env(database_url)) as process:
-        yield process.wait_healthy(ports.url("/v1/readyz"), within_s=60)
+    return Ports.free()
 
 
 def export(ports: Ports, body: bytes, compression: grpc.Compression | None = None) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{ports.grpc}", compression=compression) as channel:
         call = channel.unary_unary("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export")
         call(body, timeout=30)
-
-
-async def test_a_writer_killed_and_started_again_stores_everything_once(
-    database_url: str, conn: asyncpg.Connection, ports: Ports
-) -> None:
-    bodies = [
-        otlp.metrics(
-            otlp.total("x", otlp.number(1, time=NOW + i * SECOND, start=NOW), temporality=DELTA)
-        ).SerializeToString()
-        for i in range(20)
-    ]
-    for part in (bodies[:10], bodies[5:15], bodies[10:]):  # what a client sends again that got no answer
-        with writer_process(ports, database_url) as process:
-            for body in part:
-                await asyncio.to_thread(export, ports, body)
-            process.kill()
-    assert await conn.fetchval(f"select max(value) from wafer.sample where {OWN}") == 20
-    assert await conn.fetchval(f"select count(*) from wafer.sample where {OWN}") == 21
 
 
 async def test_grpc_limits_compression_and_status_details(
@@ -372,7 +329,7 @@ async def test_a_database_that_is_away_at_the_start_is_waited_for(ports: Ports) 
 
 @pytest.mark.parametrize("protocol", ["HTTP", "gRPC"])
 def test_a_taken_port_is_one_line_and_exit_code_4(database_url: str, ports: Ports, protocol: str) -> None:
-    other = Ports(*free_ports(2))
+    other = Ports.free()
     both = Ports(ports.http if protocol == "HTTP" else other.http, ports.grpc if protocol == "gRPC" else other.grpc)
     with writer_process(ports, database_url), waferscope("serve", "writer", env=both.env(database_url)) as second:
         assert second.wait_exit(within_s=60) == 4

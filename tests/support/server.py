@@ -12,7 +12,6 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-
 from support import databases
 from support.ports import free_port
 from support.wait import wait_until

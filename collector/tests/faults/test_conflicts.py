@@ -1,9 +1,11 @@
 """Transactions that are in each other's way: retried inside, stored once, no client hears of it."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import asyncpg
+import httpx
 import pytest
 from support.wait import eventually
 from writer_support import load, otlp
@@ -20,6 +22,14 @@ ROUNDS = 20
 async def wire(database_url: str) -> AsyncIterator[Wire]:
     async with wired(database_url) as wire:
         yield wire
+
+
+@contextlib.asynccontextmanager
+async def both(*urls: str) -> AsyncIterator[list[httpx.AsyncClient]]:
+    """Run a writer on each URL; yield their clients."""
+    async with contextlib.AsyncExitStack() as stack:
+        writers = [await stack.enter_async_context(running(url)) for url in urls]
+        yield [await stack.enter_async_context(writer.client()) for writer in writers]
 
 
 async def set_of_database(conn: asyncpg.Connection, setting: str) -> None:
@@ -40,8 +50,9 @@ def deltas(number: int) -> otlp.ExportMetricsServiceRequest:
 async def totals(conn: asyncpg.Connection) -> tuple[float, float]:
     """Return the last totals of both."""
     row = await conn.fetchrow(
-        "select (select max(value) from wafer.sample join wafer.series using (series_id) where metric = 'x_total') as x,"
-        " (select max(count) from wafer.histogram_sample join wafer.series using (series_id) where metric = 'y') as y"
+        "select max(s.value) as x, max(h.count) as y from wafer.series"
+        " left join wafer.sample s using (series_id) left join wafer.histogram_sample h using (series_id)"
+        " where metric in ('x_total', 'y')"
     )
     return row["x"], row["y"]
 
@@ -75,7 +86,7 @@ async def test_the_victim_of_a_deadlock_is_tried_again_inside(
     await set_of_database(conn, "deadlock_timeout = '50ms'")
     other = await connect(database_url)
     await other.execute("set deadlock_timeout = '10min'")  # so the writer looks for the cycle, and is its victim
-    lock = "select from wafer.delta_total join wafer.series using (series_id) where metric = $1 for update of delta_total"
+    lock = "select from wafer.delta_total t join wafer.series using (series_id) where metric = $1 for update of t"
     crossing: list[asyncio.Task[str]] = []
 
     async def close_the_circle(_: Carried) -> None:
@@ -125,21 +136,16 @@ async def test_two_writers_that_get_every_request_at_once_store_it_once(
     database_url: str, conn: asyncpg.Connection, isolation: str
 ) -> None:
     await set_of_database(conn, f"default_transaction_isolation = '{isolation}'")
-    async with running(database_url) as one, running(database_url) as two:
-        async with one.client() as to_one, two.client() as to_two:
-            clients = [to_one, to_two]
-            await asyncio.gather(
-                *(load.deliver_round([client], number) for number in range(ROUNDS) for client in clients)
-            )
+    async with both(database_url, database_url) as clients:
+        await asyncio.gather(*(load.deliver_round([client], number) for number in range(ROUNDS) for client in clients))
     await load.assert_stored_once(conn, range(ROUNDS))
 
 
 async def test_two_writers_fold_the_deltas_of_one_series(database_url: str, conn: asyncpg.Connection) -> None:
-    async with running(database_url) as one, running(database_url) as two:
-        async with one.client() as to_one, two.client() as to_two:
-            await asyncio.gather(
-                *(load.deliver_round([client], number) for number, client in enumerate([to_one, to_two] * ROUNDS))
-            )
+    async with both(database_url, database_url) as clients:
+        await asyncio.gather(
+            *(load.deliver_round([client], number) for number, client in enumerate([*clients] * ROUNDS))
+        )
     await load.assert_stored_once(conn, range(2 * ROUNDS))
 
 
@@ -147,15 +153,14 @@ async def test_two_writers_fold_the_deltas_of_one_series(database_url: str, conn
 async def test_of_two_writers_that_make_the_same_the_slower_one_finds_it(
     database_url: str, conn: asyncpg.Connection, wire: Wire, statement: str
 ) -> None:
-    async with running(wire.url) as slow, running(database_url) as fast:
-        async with slow.client() as to_slow, fast.client() as to_fast:
+    async with both(wire.url, database_url) as (slow, fast):
 
-            async def overtake(_: Carried) -> None:
-                await load.deliver_round([to_fast], 1)
+        async def overtake(_: Carried) -> None:
+            await load.deliver_round([fast], 1)
 
-            wire.fail(overtake, statement.__eq__)
-            await load.deliver_round([to_slow], 0)
-            assert wire.failed
+        wire.fail(overtake, statement.__eq__)
+        await load.deliver_round([slow], 0)
+        assert wire.failed
     await load.assert_stored_once(conn, range(2))
 
 

@@ -80,9 +80,11 @@ async def conn(tablespace: str, database_url: str) -> AsyncIterator[asyncpg.Conn
     connection = await connect(database_url)
     database = database_url.rsplit("/", 1)[1]
     await connection.execute(f'alter database "{database}" set default_tablespace = {tablespace}')  # of new partitions
-    tables = "select oid::regclass::text as name from pg_class where relnamespace = 'wafer'::regnamespace and relkind in ('r', 'p')"
-    for row in await connection.fetch(tables):
-        await connection.execute(f"alter table {row['name']} set tablespace {tablespace}")  # of a hypertable: of new chunks
+    for row in await connection.fetch(
+        "select oid::regclass::text as name from pg_class"
+        " where relnamespace = 'wafer'::regnamespace and relkind in ('r', 'p')"
+    ):  # of a hypertable: its chunks to come
+        await connection.execute(f"alter table {row['name']} set tablespace {tablespace}")
     yield connection
     await connection.close()
 

@@ -1,4 +1,4 @@
-"""Numbered requests of everything that a writer takes in, a client that keeps its promise, and a count of what came of it.
+"""Numbered requests of everything that a writer takes in, a client that keeps its promise, a count of what came of it.
 
 Round n brings four requests: OTLP metrics of every kind, logs with a job's events, traces with a step, remote write.
 `assert_stored_once` reads every table back and compares each sample, record and event with what the rounds sent.
@@ -91,7 +91,7 @@ async def deliver_round(clients: Sequence[httpx.AsyncClient], number: int) -> in
     return sum(await asyncio.gather(*(deliver(clients, request) for request in requests(number))))
 
 
-# What a round brings ---------------------------------------------------------------------------------------------------
+# What a round brings -------------------------------------------------------------------------------------------------
 
 
 def _metrics(number: int) -> Any:
@@ -162,7 +162,7 @@ def _trace_id(number: int) -> bytes:
     return (number + 1).to_bytes(16, "big")
 
 
-# What comes of it -------------------------------------------------------------------------------------------------------
+# What comes of it ----------------------------------------------------------------------------------------------------
 
 
 async def assert_stored_once(conn: asyncpg.Connection, rounds: Iterable[int]) -> None:

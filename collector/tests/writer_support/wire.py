@@ -98,9 +98,7 @@ async def wired(database_url: str) -> AsyncIterator[Wire]:
         server.close()
 
 
-async def _to_server(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wire: Wire, carried: Carried
-) -> None:
+async def _to_server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wire: Wire, carried: Carried) -> None:
     prepared: dict[bytes, str] = {}
     size = await reader.readexactly(4)
     writer.write(size + await reader.readexactly(_STARTUP.unpack(size)[0] - 4))
