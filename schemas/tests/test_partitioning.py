@@ -9,7 +9,7 @@ import pytest
 from waferscope_schemas.database import connect, open_pool
 from waferscope_schemas.errors import MissingTableError
 from waferscope_schemas.migration import all_migrations
-from waferscope_schemas.partitioning import ensure, translate
+from waferscope_schemas.partitioning import ensure, parts, translate
 
 TABLES = (
     *("sample", "histogram_sample", "exemplar", "job_event", "span", "log_record"),
@@ -41,6 +41,15 @@ async def test_the_partitions_of_these_instants_are_created_by_utc_days(conn: as
         await ensure(conn, table, [NOON, NOON, datetime(2026, 1, 14, 23, tzinfo=eastern)])
         if await native(conn):
             assert await partitions(conn, table) == {f"{table}_20260114", f"{table}_20260115"}
+
+
+async def test_partitions_of_the_first_years_are_found_again(conn: asyncpg.Connection) -> None:
+    early = [datetime(1, 1, 1, tzinfo=UTC), datetime(476, 9, 4, tzinfo=UTC)]
+    for instants in (early[:1], early):  # the second time the table has a partition of the year 1
+        await ensure(conn, "sample", instants, recheck=True)
+    await insert(conn, *early)
+    assert await conn.fetchval("select count(*) from wafer.sample") == len(early)
+    assert early[0] in {part.begin for part in await parts(conn, "sample")} or not await native(conn)
 
 
 async def test_a_day_has_no_gap_at_its_ends(conn: asyncpg.Connection) -> None:

@@ -89,8 +89,12 @@ class Committer:
             group = self._take()
             if not group:  # their clients gave up
                 continue
-            with self._meters.commit_seconds.time():
-                await self._settle(group)
+            try:
+                with self._meters.commit_seconds.time():
+                    await self._settle(group)
+            except asyncio.CancelledError:
+                _answer(group, UnavailableError("the writer is stopping"))  # whoever gave up waits for an answer
+                raise
             self._meters.cached_series.set(len(self._cache))
 
     def _take(self) -> list[_Waiting]:

@@ -7,6 +7,7 @@ ignored.
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -24,6 +25,11 @@ _SCOPES = ("scopeSpans", "scope_spans", "scopeLogs", "scope_logs", "scopeMetrics
 _HOLDERS = ("spans", "logRecords", "log_records", "metrics")
 _KINDS = ("gauge", "sum", "histogram", "exponentialHistogram", "exponential_histogram")
 _POINTS = ("dataPoints", "data_points")
+# A backslash and what it escapes; of surrogates a whole pair, else a half.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
 _IDS = ("traceId", "trace_id", "spanId", "span_id", "parentSpanId", "parent_span_id")
 
 
@@ -41,7 +47,7 @@ def parse(body: bytes, message: type[M]) -> M:
         MalformedError: The body is no JSON, or none of this request.
     """
     try:
-        document = msgspec.json.decode(body)
+        document = _decoded(body)
         if not isinstance(document, dict):
             raise TypeError("no object")  # noqa: TRY301 - one of the ways in which the body is malformed
         for holder in _holders(document):
@@ -51,6 +57,20 @@ def parse(body: bytes, message: type[M]) -> M:
         raise MalformedError(f"the body is no OTLP/JSON: {str(error)[:200]}") from error
     except RecursionError as error:
         raise MalformedError("the body is no OTLP/JSON: nested too deeply") from error
+
+
+def _decoded(body: bytes) -> Any:
+    """Read JSON; escapes of halves of surrogate pairs, as of a text that was cut in an emoji, become U+FFFD."""
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        if "surrogate" not in str(error):
+            raise
+        return msgspec.json.decode(_ESCAPE.sub(_whole, body))
+
+
+def _whole(escape: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if escape["half"] else escape[0]
 
 
 def _holders(document: Any) -> Iterator[dict[str, Any]]:

@@ -90,5 +90,6 @@ async def _create(conn: asyncpg.Connection | PoolConnectionProxy, table: str, da
     async with conn.transaction():
         await conn.execute(_SQL["lock_partitions"])
         if day not in (await _known(conn, table)).days:
-            names = {"table": table, "partition": f"{table}_{day:%Y%m%d}", "start": day, "end": day + _DAY}
+            name = f"{table}_{day.isoformat().replace('-', '')}"  # strftime's %Y leaves out the zeros of early years
+            names = {"table": table, "partition": name, "start": day, "end": day + _DAY}
             await conn.execute(_SQL["create_partition"].format_map(names))

@@ -1,0 +1,60 @@
+"""A connection that is cut at any statement of a commit, before it or after it, loses and doubles nothing."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from writer_support import load
+from writer_support.running import WriterUnderTest, running
+from writer_support.wire import Carried, Fault, Wire, wired
+
+CALM = 3  # rounds until every statement that comes is one that comes in every round
+
+
+@pytest.fixture
+async def wire(database_url: str) -> AsyncIterator[Wire]:
+    async with wired(database_url) as wire:
+        yield wire
+
+
+@pytest.fixture
+async def writer(wire: Wire) -> AsyncIterator[WriterUnderTest]:
+    async with running(wire.url) as writer:
+        yield writer
+
+
+async def cut(carried: Carried) -> None:
+    """The network fails before the statement reaches the server."""
+    carried.cut()
+
+
+async def lose(carried: Carried) -> None:
+    """The network fails after the server has run the statement; of COMMIT: it is stored, nobody knows."""
+    carried.lose_answer()
+
+
+def terminate(conn: asyncpg.Connection) -> Fault:
+    """The server ends the session, as an administrator or a restart does."""
+
+    async def end(carried: Carried) -> None:
+        await conn.execute("select pg_terminate_backend($1)", carried.pid)
+
+    return end
+
+
+@pytest.mark.parametrize("kind", ["before", "answer lost", "terminated"])
+async def test_wherever_the_connection_is_cut_everything_is_stored_once(
+    writer: WriterUnderTest, wire: Wire, conn: asyncpg.Connection, kind: str
+) -> None:
+    fault = {"before": cut, "answer lost": lose, "terminated": terminate(conn)}[kind]
+    async with writer.client() as client:
+        for number in range(CALM):
+            first = len(wire.statements)
+            await load.deliver_round([client], number)
+        statements = sorted(set(wire.statements[first:]))
+        for number, statement in enumerate(statements, CALM):
+            wire.fail(fault, statement.__eq__)
+            await load.deliver_round([client], number)
+            assert wire.failed, f"{statement} did not come again"
+    assert set(statements) >= {"insert_series", "insert_batches", "insert_delta_totals", "upsert_job_runs", "COMMIT;"}
+    await load.assert_stored_once(conn, range(CALM + len(statements)))
