@@ -67,6 +67,8 @@ def test_a_job_that_runs_beats_when_asked(wafer_telemetry: Telemetry) -> None:
 def test_wrong_arguments_raise_at_the_call(wafer_telemetry: Telemetry) -> None:
     with pytest.raises(waferscope.UsageError, match="attempt"):
         waferscope.job("overlay-fit", attempt=0)
+    with pytest.raises(waferscope.UsageError, match="service"):
+        waferscope.configure(service=5)
     assert wafer_telemetry.events == []
 
 

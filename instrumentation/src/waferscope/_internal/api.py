@@ -50,16 +50,16 @@ def configure(
     Raises:
         UsageError: An argument is wrong, and strictness is asked for.
     """
-    if process.is_captured():  # by a test, which the program under it must not escape
-        return
     with guard.CONFIGURE:
-        arguments.be_strict(is_strict(strict))
-        process.configure(
-            load(
-                site=site, service=service, version=version, endpoint=endpoint,
-                strict=strict, export_logs=export_logs, gc_pauses=gc_pauses,
-            )
+        captured = process.is_captured()  # by a test, which the program under it must not escape
+        if not captured:
+            arguments.be_strict(is_strict(strict))
+        settings = load(
+            site=site, service=service, version=version, endpoint=endpoint,
+            strict=strict, export_logs=export_logs, gc_pauses=gc_pauses,
         )  # fmt: skip
+        if not captured:
+            process.configure(settings)
 
 
 def job(
