@@ -87,7 +87,7 @@ async def test_times_of_remote_write_reach_back_to_the_year_1(
     sent = request_v1(series_v1("x", (1.0, 0), (2.0, -(10**12)), (3.0, -(10**15)), (4.0, MS + 3 * 86_400_000)))
     answer = await post(writer, sent)
     assert answer.status_code == 400
-    assert answer.text == "1 samples too far in the future; 1 samples before the year 1\n"
+    assert answer.text == "1 samples too far in the future; 1 samples before 2 January of the year 1\n"
     assert [time for _, time, _ in await stored(conn, "x")] == [-(10**12), 0]
 
 

@@ -44,7 +44,7 @@ async def test_the_partitions_of_these_instants_are_created_by_utc_days(conn: as
 
 
 async def test_partitions_of_the_first_years_are_found_again(conn: asyncpg.Connection) -> None:
-    early = [datetime(1, 1, 1, tzinfo=UTC), datetime(476, 9, 4, tzinfo=UTC)]
+    early = [datetime(1, 1, 2, tzinfo=UTC), datetime(476, 9, 4, tzinfo=UTC)]
     for instants in (early[:1], early):  # the second time the table has a partition of the year 1
         await ensure(conn, "sample", instants, recheck=True)
     await insert(conn, *early)

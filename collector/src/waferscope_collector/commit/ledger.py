@@ -51,7 +51,7 @@ async def enter_hours(conn: PoolConnectionProxy, batch_ids: NDArray[np.int64], t
     span = int(hours.max()) - first + 1
     unique, inverse, counts = np.unique(batch_ids * span + (hours - first), return_inverse=True, return_counts=True)
     lowest = np.full(len(counts), np.iinfo(np.int64).max)
-    highest = np.zeros(len(counts), np.int64)
+    highest = np.full(len(counts), np.iinfo(np.int64).min)  # times before 1970 are negative
     np.minimum.at(lowest, inverse, times)
     np.maximum.at(highest, inverse, times)
     await conn.execute(

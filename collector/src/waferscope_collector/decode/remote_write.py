@@ -36,7 +36,9 @@ from waferscope_collector.wire.remote_write import OTHERS, Written, written
 
 Version = Literal[1, 2]
 
-EARLIEST_MS = -62_135_596_800_000  # the year 1: what the database and Python can both say
+# The second day of the year 1: the database and Python can both say it, and the first instant of the first day is what
+# the driver writes as minus infinity.
+EARLIEST_MS = -62_135_510_400_000
 _CUSTOM = -53  # schema of custom bounds
 _SCHEMAS = range(-4, 9)
 _TRACE_BYTES, _SPAN_BYTES = 16, 8
@@ -47,7 +49,7 @@ _KINDS: tuple[Kind, ...] = (
 UNSORTED = "whose labels are not sorted by name, or repeat one"
 NO_NAME = "without the label __name__"
 NO_LABEL = "with a label that has no name or no value"
-TOO_EARLY = "before the year 1"
+TOO_EARLY = "before 2 January of the year 1"
 MALFORMED = "of histograms whose buckets do not fit their spans or bounds"
 UNKNOWN_SCHEMA = "of histograms with a schema other than -4 to 8 and -53"
 
