@@ -144,6 +144,7 @@ class Writer:
             "WAFERSCOPE_DATABASE_URL": self.database_url,
             "WAFERSCOPE_WRITER_HTTP_PORT": str(self.http),
             "WAFERSCOPE_WRITER_GRPC_PORT": str(self.grpc),
+            "WAFERSCOPE_WRITER_SAMPLE_INTERVAL": "0",  # the test counts what it has sent
         }
         with waferscope("serve", "writer", env=env) as process:
             yield process.wait_healthy(f"http://127.0.0.1:{self.http}/v1/readyz", within_s=60)
