@@ -51,6 +51,9 @@ class Link:
         finally:
             for end in (writer, theirs[1]):
                 end.close()
+            for end in (writer, theirs[1]):
+                with contextlib.suppress(OSError):
+                    await end.wait_closed()
 
     async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

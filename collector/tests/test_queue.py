@@ -1,6 +1,7 @@
 """What a writer holds and takes in is bounded, and so are its own series."""
 
 import asyncio
+import contextlib
 import time
 
 import asyncpg
@@ -41,6 +42,8 @@ async def test_requests_that_wait_are_limited_by_number_and_bodies_count_while_t
                 while (await _post(client, ports, 9.0)).status_code != 503:
                     pass
             slow.close()
+            with contextlib.suppress(OSError):
+                await slow.wait_closed()
             async with asyncio.timeout(20):
                 while (await _post(client, ports, time.time())).status_code != 200:
                     pass

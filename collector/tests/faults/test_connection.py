@@ -23,6 +23,9 @@ async def writer(wire: Wire) -> AsyncIterator[WriterUnderTest]:
         yield writer
 
 
+ONCE = {"table_kind", "partition_days"}  # asked when a connection is new only
+
+
 async def cut(carried: Carried) -> None:
     """The network fails before the statement reaches the server."""
     carried.cut()
@@ -51,7 +54,7 @@ async def test_wherever_the_connection_is_cut_everything_is_stored_once(
         for number in range(CALM):
             first = len(wire.statements)
             await load.deliver_round([client], number)
-        statements = sorted(set(wire.statements[first:]))
+        statements = sorted(set(wire.statements[first:]) - ONCE)
         for number, statement in enumerate(statements, CALM):
             wire.fail(fault, statement.__eq__)
             await load.deliver_round([client], number)

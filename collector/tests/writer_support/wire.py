@@ -8,6 +8,7 @@ import contextlib
 import re
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 _HEAD = struct.Struct(">ci")
@@ -78,14 +79,22 @@ async def wired(database_url: str) -> AsyncIterator[Wire]:
     assert parts.hostname is not None
     assert parts.port is not None
 
+    carrying: set[Any] = set()
+
     async def carry(from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        carrying.add(asyncio.current_task())
         from_server, to_server = await asyncio.open_connection(parts.hostname, parts.port)
         carried = Carried(to_client, to_server)
         directions = (_to_server(from_client, to_server, wire, carried), _to_client(from_server, to_client, carried))
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            await asyncio.gather(*directions)
-        for side in (to_server, to_client):
-            side.transport.abort()
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                await asyncio.gather(*directions)
+        finally:
+            for side in (to_server, to_client):
+                side.transport.abort()
+            for side in (to_server, to_client):
+                with contextlib.suppress(OSError):
+                    await side.wait_closed()
 
     server = await asyncio.start_server(carry, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -96,6 +105,9 @@ async def wired(database_url: str) -> AsyncIterator[Wire]:
         yield wire
     finally:
         server.close()
+        for task in carrying:
+            task.cancel()
+        await asyncio.gather(*carrying, return_exceptions=True)
 
 
 async def _to_server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wire: Wire, carried: Carried) -> None:
