@@ -158,9 +158,15 @@ async def test_times_of_years_ago_are_stored(writer: WriterUnderTest, conn: asyn
     assert await values(conn) == [1, 2]
 
 
+_WAITING = """
+    select count(*) from pg_locks
+    where not granted and database = (select oid from pg_database where datname = current_database())
+"""
+
+
 async def until_commits_wait(conn: asyncpg.Connection, count: int) -> None:
     async with asyncio.timeout(20):
-        while await conn.fetchval("select count(*) from pg_locks where not granted") < count:
+        while await conn.fetchval(_WAITING) < count:
             pass
 
 
