@@ -33,9 +33,10 @@ def main() -> None:
     """Print a table for each database."""
     print("## Ingest\n")
     print(f"{POINTS:,} points a request or commit, {SERIES:,} series at 15 s; median of {ROUNDS} rounds.\n")
-    with servers() as urls, prometheus() as other:
+    with servers() as urls:
         for name, url in urls.items():
-            asyncio.run(_measure(name, url, other))
+            with prometheus() as other:
+                asyncio.run(_measure(name, url, other))
 
 
 async def _measure(name: str, url: str, other: Prometheus | None) -> None:
