@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from writer_support.otlp import NOW
 from writer_support.running import WriterUnderTest
 
-from waferscope_collector.decode.points import STALE
 from waferscope_collector.decode.remote_write_messages import V1, V2
+from waferscope_collector.wire.numbers import STALE
 from waferscope_collector.wire.remote_write import written
 
 MS = NOW // 10**6

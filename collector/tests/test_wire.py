@@ -19,8 +19,9 @@ from writer_support.otlp import CUMULATIVE, DELTA, NOW, SECOND
 from waferscope_collector.decode import metrics
 from waferscope_collector.decode.context import Context
 from waferscope_collector.decode.limits import Rejects
-from waferscope_collector.decode.points import STALE, Histograms, Metrics, Numbers, Series
+from waferscope_collector.decode.points import Histograms, Metrics, Numbers, Series
 from waferscope_collector.errors import MalformedError
+from waferscope_collector.wire.numbers import STALE
 
 SEED = (7, 11)
 

@@ -78,11 +78,11 @@ class Points:
     def of(cls, metrics: Metrics, cache: SeriesCache, rejects: Rejects) -> "Points":
         """Look up the series of all points."""
 
-        def chosen(kind: type[P], *, delta: bool) -> tuple[Identified[P], ...]:
+        def chosen(kind: type[P], *, delta: bool, carrier: bool = False) -> tuple[Identified[P], ...]:
             return tuple(
                 Identified(part.points, part.exemplars, cache, rejects)
                 for part in metrics.parts
-                if isinstance(part.points, kind) and part.delta == delta and not part.carrier
+                if isinstance(part.points, kind) and part.delta == delta and part.carrier == carrier
             )
 
         due = None if metrics.info is None else _due(metrics.info, cache)
@@ -91,11 +91,7 @@ class Points:
             number_deltas=chosen(Numbers, delta=True),
             histograms=chosen(Histograms, delta=False),
             histogram_deltas=chosen(Histograms, delta=True),
-            carriers=tuple(
-                Identified(part.points, part.exemplars, cache, rejects)
-                for part in metrics.parts
-                if isinstance(part.points, Numbers) and part.carrier
-            ),
+            carriers=chosen(Numbers, delta=False, carrier=True),
             families=metrics.families,
             info=() if due is None else (Identified(due, (), cache, Rejects(rejects.noun)),),
             hosts=metrics.hosts,

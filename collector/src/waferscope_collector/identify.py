@@ -9,7 +9,6 @@ import struct
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 from asyncpg.pool import PoolConnectionProxy
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from waferscope_collector.cardinality import Cardinality
 from waferscope_collector.decode.points import Series
-from waferscope_collector.decode.records import instant
+from waferscope_collector.decode.records import instant_ms
 from waferscope_collector.wire import table
 from waferscope_schemas import queries
 
@@ -26,7 +25,6 @@ _SQL = queries.load("waferscope_collector")
 UNKNOWN, UNUSABLE = 0, -1  # stand for ids that are not there yet, and for points that were refused before
 _REFUSED = -2  # and below: the series can't be stored, for the reason of this number
 _FIRST_SIZE = 1 << 12  # slots
-_NANOS_PER_MS = 1_000_000
 
 Keys = NDArray[np.uint64]
 Ids = NDArray[np.int64]
@@ -54,7 +52,7 @@ class SeriesTable:
     def put(self, keys: Keys, ids: Ids) -> None:
         """Enter ids."""
         while 2 * (self.used + len(keys)) > len(self._slots):
-            self._double()
+            self._rebuild(np.flatnonzero(self._slots[:, 0]), 2 * len(self._slots))
         found, new = table.insert(self._slots, keys)
         self.used += new
         self._ids[found] = ids
@@ -65,24 +63,16 @@ class SeriesTable:
         known = found >= 0
         self._starts[found[known]] = starts[known]
 
-    def without_refusals(self) -> "SeriesTable":
-        """Return a table of the keys that have an id."""
-        kept = np.flatnonzero(self._ids > UNKNOWN)
-        rest = SeriesTable(len(self._slots))
-        rest.put(self._slots[kept], self._ids[kept])
-        rest.tell_starts(self._slots[kept], self._starts[kept])
-        return rest
+    def forget_refusals(self) -> None:
+        """Keep the keys that have an id only."""
+        self._rebuild(np.flatnonzero(self._ids > UNKNOWN), len(self._slots))
 
-    def _double(self) -> None:
-        kept = np.flatnonzero(self._slots[:, 0])
+    def _rebuild(self, kept: NDArray[np.intp], size: int) -> None:
+        """Move some slots into a table of another size."""
         keys, ids, starts = self._slots[kept], self._ids[kept], self._starts[kept]
-        size = 2 * len(self._slots)
-        self._slots, self._ids, self._starts = (
-            np.zeros((size, 2), np.uint64),
-            np.zeros(size, np.int64),
-            np.zeros(size, np.int64),
-        )
-        found, _ = table.insert(self._slots, keys)
+        self._slots = np.zeros((size, 2), np.uint64)
+        self._ids, self._starts = np.zeros(size, np.int64), np.zeros(size, np.int64)
+        found, self.used = table.insert(self._slots, keys)
         self._ids[found], self._starts[found] = ids, starts
 
 
@@ -124,7 +114,7 @@ class SeriesCache:
     def forget_refusals(self) -> None:
         """Forget what could not be stored, so that it is asked for again."""
         with self._lock:
-            self._table = self._table.without_refusals()
+            self._table.forget_refusals()
 
     def refusal(self, reason: str) -> int:
         """Return the number that stands for a reason."""
@@ -187,7 +177,7 @@ async def enter_starts(conn: PoolConnectionProxy, ids: Ids, times: Ids, starts: 
     """
     rows = sorted(set(zip(ids.tolist(), times.tolist(), starts.tolist(), strict=True)))
     if rows:
-        columns = [(series_id, _instant(time), _instant(start)) for series_id, time, start in rows]
+        columns = [(series_id, instant_ms(time), instant_ms(start)) for series_id, time, start in rows]
         await conn.execute(_SQL["insert_start_times"], *map(list, zip(*columns, strict=True)))
 
 
@@ -199,7 +189,3 @@ def _columns(series: list[Series]) -> tuple[list[bytes | str], ...]:
 async def _select(conn: PoolConnectionProxy, fingerprints: list[bytes]) -> dict[bytes, int]:
     rows = await conn.fetch(_SQL["select_series"], fingerprints)
     return {row["fingerprint"]: row["series_id"] for row in rows}
-
-
-def _instant(milliseconds: int) -> datetime:
-    return instant(milliseconds * _NANOS_PER_MS)

@@ -1,7 +1,6 @@
 """Running totals of delta streams: read and held in the order of series, added to, written back."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
@@ -10,8 +9,8 @@ from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
 
 from waferscope_collector.copy import HistogramSamples, Samples
-from waferscope_collector.decode.points import NANOS_PER_MS, HistogramPoint
-from waferscope_collector.decode.records import instant
+from waferscope_collector.decode.points import HistogramPoint
+from waferscope_collector.decode.records import instant_ms
 from waferscope_collector.fold.delta import (
     HistogramDelta,
     HistogramTotal,
@@ -83,7 +82,7 @@ async def _locked(conn: PoolConnectionProxy, query: str, starts: Mapping[int, in
 async def _begin(conn: PoolConnectionProxy, ids: list[int], starts: list[int]) -> None:
     """Begin totals; also tell where they start."""
     new = {row["series_id"] for row in await conn.fetch(_SQL["insert_delta_totals"], ids, starts)}
-    begun = [(series_id, _instant(start)) for series_id, start in zip(ids, starts, strict=True) if series_id in new]
+    begun = [(series_id, instant_ms(start)) for series_id, start in zip(ids, starts, strict=True) if series_id in new]
     if begun:
         series, times = map(list, zip(*begun, strict=True))
         await conn.execute(_SQL["insert_start_times"], series, times, times)
@@ -113,7 +112,3 @@ def _row(series_id: int, time: int, point: HistogramPoint) -> tuple[Any, ...]:
         *(point.zero_threshold, point.zero_count, point.bounds, point.positive_spans, point.positive_counts),
         *(point.negative_spans, point.negative_counts),
     )
-
-
-def _instant(milliseconds: int) -> datetime:
-    return instant(milliseconds * NANOS_PER_MS)

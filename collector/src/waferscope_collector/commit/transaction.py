@@ -11,8 +11,8 @@ from asyncpg.pool import PoolConnectionProxy
 from waferscope_collector.batch import Batch, Identified
 from waferscope_collector.commit import fab, hosts, jobs, ledger, records, samples
 from waferscope_collector.commit.faults import PASSING
-from waferscope_collector.decode.points import NANOS_PER_MS, Histograms, Numbers
-from waferscope_collector.decode.records import instant
+from waferscope_collector.decode.points import Histograms, Numbers
+from waferscope_collector.decode.records import instant_ms
 from waferscope_collector.fold.delta import first_zero
 from waferscope_schemas import partitioning, queries
 
@@ -116,13 +116,13 @@ def _point_days(kept: Sequence[Kind], deltas: Sequence[Kind]) -> Iterable[dateti
 
 def _days(days: Iterable[int]) -> Iterable[datetime]:
     """Return the first instant of each day of Unix time."""
-    return [instant(day * _DAY_MS * NANOS_PER_MS) for day in days]
+    return [instant_ms(day * _DAY_MS) for day in days]
 
 
 _TIMES: dict[str, Callable[[Sequence[Batch]], Iterable[datetime]]] = {
     "sample": _sample_days,
     "histogram_sample": _histogram_days,
-    "exemplar": lambda batches: {instant(time * NANOS_PER_MS) for time in _exemplar_times(batches)},
+    "exemplar": lambda batches: {instant_ms(time) for time in _exemplar_times(batches)},
     "log_record": lambda batches: _days({day for batch in batches for day in batch.logs.days}),
     "job_event": lambda batches: {event.at for batch in batches for event in batch.logs.events},
     "span": lambda batches: _days({day for batch in batches for day in batch.traces.days}),

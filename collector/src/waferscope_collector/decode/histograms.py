@@ -8,7 +8,8 @@ import struct
 
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
-from waferscope_collector.decode.points import STALE, HistogramPoint
+from waferscope_collector.decode.points import HistogramPoint
+from waferscope_collector.wire.numbers import STALE
 
 _STALE_FLAG = otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 _LOWEST_SCHEMA, _HIGHEST_SCHEMA = -4, 8

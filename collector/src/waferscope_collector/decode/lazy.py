@@ -145,8 +145,7 @@ def _classes() -> dict[type, Any]:
             if told.kind == _MESSAGE:
                 field.type_name = f".waferscope.lazy.{get_args(of)[0].__name__}"
     pool = descriptor_pool.DescriptorPool()
-    found = pool.AddSerializedFile(file.SerializeToString())
-    del found
+    pool.Add(file)
     return {
         kind: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"waferscope.lazy.{kind.__name__}"))
         for kind in kinds

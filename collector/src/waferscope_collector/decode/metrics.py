@@ -17,13 +17,13 @@ from waferscope_collector.decode.catalog import InfoCatalog, PointCatalog, Reque
 from waferscope_collector.decode.context import Context
 from waferscope_collector.decode.exemplars import double_bits
 from waferscope_collector.decode.limits import FUTURE, NO_TIME, TOO_OLD, Rejects
-from waferscope_collector.decode.points import NANOS_PER_MS, STALE, Buckets, Histograms, Metrics, Numbers, Part
-from waferscope_collector.errors import MalformedError
+from waferscope_collector.decode.points import NANOS_PER_MS, Buckets, Histograms, Metrics, Numbers, Part
+from waferscope_collector.decode.usual import usual
 from waferscope_collector.wire import metrics as wire
 from waferscope_collector.wire.attributes import point_keys
 from waferscope_collector.wire.histograms import FINE, UNFIT, HistogramPoints, histogram_points
 from waferscope_collector.wire.metrics import OddError, layout
-from waferscope_collector.wire.numbers import number_points
+from waferscope_collector.wire.numbers import STALE, number_points
 
 _HOST_SCOPE = b"hostmetricsreceiver"
 _STALE_FLAG = otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
@@ -58,18 +58,7 @@ def decode(body: bytes, context: Context) -> Metrics:
     try:
         return _decode(body, context)
     except OddError:
-        return _decode(_usual(body), context)
-
-
-def _usual(body: bytes) -> bytes:
-    """Write a request in the usual form: each field once, in order, lists packed, nothing unknown."""
-    request = ExportMetricsServiceRequest()
-    try:
-        request.ParseFromString(body)
-    except DecodeError as error:
-        raise MalformedError("the body is no protobuf ExportMetricsServiceRequest") from error
-    request.DiscardUnknownFields()
-    return request.SerializeToString()
+        return _decode(usual(body, ExportMetricsServiceRequest, "ExportMetricsServiceRequest"), context)
 
 
 def _decode(body: bytes, context: Context) -> Metrics:

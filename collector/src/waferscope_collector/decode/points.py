@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 Kind = Literal["counter", "gauge", "histogram", "summary", "info", "stateset", "unknown"]
 
 NANOS_PER_MS = 1_000_000
-STALE = 0x7FF0000000000002  # Prometheus's stale marker: the bits of a NaN
 POSITIVE, NEGATIVE = 0, 1  # sides of a histogram
 
 

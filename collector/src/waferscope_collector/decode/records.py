@@ -16,6 +16,11 @@ def instant(unix_nano: int) -> datetime:
     return _EPOCH + timedelta(microseconds=unix_nano // 1000)
 
 
+def instant_ms(unix_ms: int) -> datetime:
+    """Return a time in UTC."""
+    return _EPOCH + timedelta(milliseconds=unix_ms)
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """A row of step_run; field names are those of the table."""

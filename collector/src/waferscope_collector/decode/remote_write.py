@@ -4,8 +4,9 @@ Labels stay as they are: no name is changed and no site is added.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate, pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -18,7 +19,6 @@ from waferscope_collector.decode.histograms import MOST_BUCKETS, STALE_SUM, TOO_
 from waferscope_collector.decode.limits import FUTURE, TOO_OLD, Limits, Rejects
 from waferscope_collector.decode.points import (
     NANOS_PER_MS,
-    STALE,
     Exemplar,
     Family,
     HistogramPoint,
@@ -30,8 +30,10 @@ from waferscope_collector.decode.points import (
 )
 from waferscope_collector.decode.remote_write_messages import V1, V2
 from waferscope_collector.decode.series import NO_TEXT, described
+from waferscope_collector.decode.usual import usual
 from waferscope_collector.errors import MalformedError
 from waferscope_collector.wire.metrics import OddError
+from waferscope_collector.wire.numbers import STALE
 from waferscope_collector.wire.remote_write import OTHERS, Written, written
 
 Version = Literal[1, 2]
@@ -77,18 +79,7 @@ def decode(body: bytes, context: Context, *, version: Version) -> Metrics:
 
 
 def _usual(body: bytes, version: Version) -> bytes:
-    """Write a request in the usual form: each field once, in order, lists packed, nothing unknown."""
-    request = _request(version)()
-    try:
-        request.ParseFromString(body)
-    except DecodeError as error:
-        raise MalformedError(f"the body is no protobuf of remote write {version}.0") from error
-    request.DiscardUnknownFields()
-    return bytes(request.SerializeToString())
-
-
-def _request(version: Version) -> Any:
-    return V1["WriteRequest"] if version == 1 else V2["Request"]
+    return usual(body, V1["WriteRequest"] if version == 1 else V2["Request"], f"of remote write {version}.0")
 
 
 def _decode(body: bytes, context: Context, version: Version) -> Metrics:
@@ -105,14 +96,6 @@ def _decode(body: bytes, context: Context, version: Version) -> Metrics:
     families = tuple(request.families())
     context.rejects.take(rejects)
     return Metrics(tuple(parts), families=families)
-
-
-class _Told(NamedTuple):
-    """What a series says of its metric."""
-
-    kind: Kind
-    unit: str
-    help: str
 
 
 class _Request:
@@ -156,12 +139,12 @@ class _Request:
         texts = [self.symbol(reference) for reference in message.labels_refs]
         return list(zip(texts[::2], texts[1::2], strict=False))
 
-    def told(self, message: Any) -> _Told:
-        """Return what a series says of its metric."""
+    def told(self, message: Any) -> Family:
+        """Return what a series says of its metric, but for the name."""
         if self.version == 1 or not message.HasField("metadata"):
-            return _Told("unknown", "", "")
+            return Family("", "unknown", "", "")
         metadata = message.metadata
-        return _Told(_kind(metadata.type), self.symbol(metadata.unit_ref), self.symbol(metadata.help_ref))
+        return Family("", _kind(metadata.type), self.symbol(metadata.unit_ref), self.symbol(metadata.help_ref))
 
     def families(self) -> list[Family]:
         """Return what 1.0 says of metrics, beside the series."""
@@ -197,10 +180,10 @@ class _Catalog:
         except (OddError, UnicodeDecodeError):
             return NO_TEXT
         kind: Kind = "histogram" if self._histograms else "counter" if told.kind == "histogram" else told.kind
-        return _series(labels, told._replace(kind=kind), self._request.limits)
+        return _series(labels, replace(told, kind=kind), self._request.limits)
 
 
-def _series(labels: Labels, told: _Told, limits: Limits) -> Series | str:
+def _series(labels: Labels, told: Family, limits: Limits) -> Series | str:
     names = [name for name, _ in labels]
     if any(not a < b for a, b in pairwise(names)):
         return UNSORTED
@@ -210,7 +193,7 @@ def _series(labels: Labels, told: _Told, limits: Limits) -> Series | str:
     metric = known.pop("__name__", "")
     if not metric:
         return NO_NAME
-    return described(Family(metric, told.kind, told.unit, told.help), known, limits)
+    return described(replace(told, name=metric), known, limits)
 
 
 def _numbers(request: _Request, context: Context, rejects: Rejects) -> Part | None:
@@ -252,7 +235,7 @@ def _oldest(context: Context, table: str) -> int:
 def _others(request: _Request, context: Context, rejects: Rejects) -> list[Part]:
     """Read histograms and exemplars, series by series."""
     builder, series_of = HistogramsBuilder(), []
-    having = np.flatnonzero(request.found.series[:, OTHERS] & 1).tolist()
+    having = np.flatnonzero(request.found.series[:, OTHERS]).tolist()
     exemplars: list[tuple[int, Exemplar]] = []
     for number in having:
         message = request.message(number)
@@ -289,10 +272,7 @@ def _with_exemplars(request: _Request, exemplars: Sequence[tuple[int, Exemplar]]
         values=none.astype(np.float64),
         starting=none != 0,
     )
-    placed = tuple(
-        Exemplar(position, found.time, found.value, found.trace_id, found.span_id, found.labels)
-        for position, (_, found) in enumerate(exemplars)
-    )
+    placed = tuple(replace(found, point=position) for position, (_, found) in enumerate(exemplars))
     return Part(points, delta=False, exemplars=placed, carrier=True)
 
 

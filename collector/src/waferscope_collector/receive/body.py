@@ -1,11 +1,15 @@
 """Bodies as they come over HTTP: decompressed up to a limit."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
+
+from starlette.requests import Request
 
 from waferscope_collector import zstd
 from waferscope_collector.errors import MalformedError, TooLargeError, UnsupportedError
+
+Read = Callable[[Request, int], Awaitable[bytes]]  # reads a request's body up to a limit
 
 CODINGS = ("zstd", "gzip", "deflate")
 

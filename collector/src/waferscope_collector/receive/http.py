@@ -14,13 +14,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from waferscope_collector.errors import RequestError, UnavailableError, UnsupportedError
+from waferscope_collector.errors import RequestError, UnsupportedError
 from waferscope_collector.meters import Meters
 from waferscope_collector.receive import ports, predecessor, remote_write
-from waferscope_collector.receive.body import CODINGS, decompress, too_large
+from waferscope_collector.receive.body import CODINGS, Read, decompress, too_large
 from waferscope_collector.receive.intake import Intake
 from waferscope_collector.receive.signals import ENDPOINTS, Endpoint
-from waferscope_collector.receive.status import RETRY_AFTER_S, encode, http_code, status, status_of_http
+from waferscope_collector.receive.status import encode, http_code, retry_headers, status, status_of_http
 
 _PROTOBUF, _JSON = "application/x-protobuf", "application/json"
 
@@ -56,9 +56,7 @@ def application(intake: Intake, meters: Meters, readiness: Readiness, limit: int
     return Starlette(routes=routes, exception_handlers={HTTPException: _http_error, RequestError: _request_error})
 
 
-def _export(
-    endpoint: Endpoint, intake: Intake, read: remote_write.Read, limit: int
-) -> Callable[[Request], Awaitable[Response]]:
+def _export(endpoint: Endpoint, intake: Intake, read: Read, limit: int) -> Callable[[Request], Awaitable[Response]]:
     async def export(request: Request) -> Response:
         as_json = _content_type(request) == _JSON
         if not as_json and _content_type(request) != _PROTOBUF:
@@ -73,7 +71,7 @@ def _export(
     return export
 
 
-def _reader(intake: Intake) -> remote_write.Read:
+def _reader(intake: Intake) -> Read:
     async def read(request: Request, limit: int) -> bytes:
         intake.require_room()
         with intake.reading() as hold:
@@ -123,9 +121,7 @@ def _content_type(request: Request) -> str:
 
 async def _request_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
-    headers = {}
-    if isinstance(error, UnavailableError):
-        headers["Retry-After"] = str(RETRY_AFTER_S)
+    headers = retry_headers(error)
     if isinstance(error, UnsupportedError):
         headers["Accept-Encoding"] = ", ".join(CODINGS)  # RFC 9110, 12.5.3
     return _error_body(request, encode(status(error), as_json=_wants_json(request)), http_code(error), headers)

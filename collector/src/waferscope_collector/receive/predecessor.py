@@ -11,18 +11,16 @@ from starlette.routing import Route
 
 from waferscope_collector.decode import predecessor
 from waferscope_collector.decode.predecessor import Outcome
-from waferscope_collector.errors import MalformedError, RequestError, UnavailableError
-from waferscope_collector.receive.body import decompress
+from waferscope_collector.errors import MalformedError, RequestError
+from waferscope_collector.receive.body import Read, decompress
 from waferscope_collector.receive.intake import Intake
 from waferscope_collector.receive.signals import Endpoint
-from waferscope_collector.receive.status import RETRY_AFTER_S, http_code
+from waferscope_collector.receive.status import http_code, retry_headers
 
 _UNPROCESSABLE = 422  # what the predecessor answered to an event that it could not read
 _ERRORS = 100  # that an answer names at most
 
 _PATH = "/v1/ingest/events"
-
-Read = Callable[[Request, int], Awaitable[bytes]]
 
 
 def routes(intake: Intake, limit: int, read: Read) -> list[Route]:
@@ -88,5 +86,4 @@ def _many(outcome: Outcome, _: float) -> Response:
 
 def _error(error: RequestError) -> Response:
     code = _UNPROCESSABLE if isinstance(error, MalformedError) else http_code(error)
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, UnavailableError) else {}
-    return JSONResponse({"detail": str(error)}, code, headers)
+    return JSONResponse({"detail": str(error)}, code, retry_headers(error))

@@ -4,7 +4,6 @@ Source: Prometheus remote-write specifications 1.0 and 2.0. Errors are plain tex
 answered by 400 after everything else was stored, and is not sent again; 503 is.
 """
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -17,19 +16,17 @@ from starlette.routing import Route
 from waferscope_collector.batch import Batch
 from waferscope_collector.decode import remote_write
 from waferscope_collector.decode.remote_write import Version
-from waferscope_collector.errors import MalformedError, RequestError, UnavailableError, UnsupportedError
-from waferscope_collector.receive.body import too_large
+from waferscope_collector.errors import MalformedError, RequestError, UnsupportedError
+from waferscope_collector.receive.body import Read, too_large
 from waferscope_collector.receive.intake import Intake
 from waferscope_collector.receive.signals import Endpoint
-from waferscope_collector.receive.status import RETRY_AFTER_S, http_code
+from waferscope_collector.receive.status import http_code, retry_headers
 
 PATH = "/api/v1/write"
 
 _MESSAGES: dict[str, Version] = {"prometheus.writerequest": 1, "io.prometheus.write.v2.request": 2}
 _WRITTEN = "X-Prometheus-Remote-Write-{}-Written"
 _NO_CONTENT, _BAD_REQUEST = 204, 400
-
-Read = Callable[[Request, int], Awaitable[bytes]]
 
 
 def route(intake: Intake, limit: int, read: Read) -> Route:
@@ -48,8 +45,7 @@ def route(intake: Intake, limit: int, read: Read) -> Route:
             body = await read(request, limit)
             batch = await intake.store(endpoints[version], "http", len(body), lambda: _plain(body, limit))
         except RequestError as error:
-            headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, UnavailableError) else {}
-            return PlainTextResponse(f"{error}\n", http_code(error), headers)
+            return PlainTextResponse(f"{error}\n", http_code(error), retry_headers(error))
         return _answer(batch, version)
 
     return Route(PATH, write, methods=["POST"])

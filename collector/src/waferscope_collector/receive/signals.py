@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import TypeVar
 
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs_service
@@ -20,8 +19,6 @@ from waferscope_collector.decode.limits import Rejects
 from waferscope_collector.decode.points import Metrics
 from waferscope_collector.decode.records import Logs, Traces, instant
 from waferscope_collector.identify import SeriesCache
-
-M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,11 @@ def grpc_code(error: RequestError) -> grpc.StatusCode:
     return _CODES[type(error)][1]
 
 
+def retry_headers(error: RequestError) -> dict[str, str]:
+    """Return the headers of an error's answer over HTTP; where the client shall send again, they say when."""
+    return {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, UnavailableError) else {}
+
+
 def status(error: RequestError) -> Status:
     """Return the body of an error; where the client shall send again, it says when."""
     found = Status(code=grpc_code(error).value[0], message=str(error))
