@@ -1,20 +1,15 @@
 """Spans and log records from OTLP over gRPC to committed, against bare COPY BINARY of the same rows in the same run."""
 
 import asyncio
-import contextlib
-import os
 import random
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
-import grpc
-import psutil
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -22,19 +17,12 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from support import databases
-from support.keeper import GIVEN_URL_VARIABLE
-from support.ports import free_ports
-from support.processes import waferscope
+from ingest.servers import IN_FLIGHT, by_grpc, servers, writer
 
 from waferscope_schemas.migrate import migrate
-from waferscope_stack.data_dir import opened
-from waferscope_stack.postgres import Postgres
-from waferscope_stack.server_user import ServerUser
 
 SIZES = (1_000, 8_000)  # records of a request
 RECORDS = 80_000  # of a round
-IN_FLIGHT = 4  # requests that a client has under way, as a Collector's exporter has consumers
 ROUNDS = 3
 
 
@@ -51,17 +39,9 @@ class Kind:
 def main() -> None:
     """Print records a second and their ratio to a bare COPY, on plain PostgreSQL and on the server that is given."""
     print("## Spans and log records\n")
-    with tempfile.TemporaryDirectory(prefix="waferscope-bench-") as folder:
-        Path(folder).chmod(0o755)  # the server runs as another user when this process is root's
-        with opened(Path(folder) / "data", ServerUser.choose()) as data_dir:
-            server = Postgres.start(data_dir)
-            try:
-                asyncio.run(_measure(server.url, "plain PostgreSQL with fsync"))
-            finally:
-                server.stop()
-    if given := os.environ.get(GIVEN_URL_VARIABLE):
-        with databases.fresh(given) as url:
-            asyncio.run(_measure(url, "the given server"))
+    with servers() as urls:
+        for name, url in urls.items():
+            asyncio.run(_measure(url, name))
 
 
 async def _measure(url: str, name: str) -> None:
@@ -70,15 +50,15 @@ async def _measure(url: str, name: str) -> None:
     print("| what | records a request | records/s | writer's CPU, µs a record | bare COPY, records/s | ratio |")
     print("|---|---:|---:|---:|---:|---:|")
     sent = dict.fromkeys(KINDS, 0)
-    with _writer(url) as (address, writer):
+    with writer(url) as under:
         for kind in KINDS:
             for size in SIZES:
                 rounds = []
                 for _ in range(ROUNDS + 1):
                     bodies = _bodies(kind, size)
-                    before = _cpu_seconds(writer)
-                    rate = await _send(address, kind.method, bodies, size)
-                    rounds.append((rate, (_cpu_seconds(writer) - before) / RECORDS * 1e6))
+                    before = under.cpu()
+                    rate = len(bodies) * size / await by_grpc(under.grpc, bodies, kind.method)
+                    rounds.append((rate, (under.cpu() - before) / RECORDS * 1e6))
                     sent[kind] += len(bodies) * size
                 # The first round warms up.
                 rate, micros = (statistics.median(column) for column in zip(*rounds[1:], strict=True))
@@ -92,48 +72,10 @@ async def _measure(url: str, name: str) -> None:
     print()
 
 
-@contextlib.contextmanager
-def _writer(url: str) -> Iterator[tuple[str, psutil.Process]]:
-    """Run a writer; yield its gRPC address and its process."""
-    http, port = free_ports(2)
-    env = {
-        "WAFERSCOPE_DATABASE_URL": url,
-        "WAFERSCOPE_WRITER_HTTP_PORT": str(http),
-        "WAFERSCOPE_WRITER_GRPC_PORT": str(port),
-        "WAFERSCOPE_WRITER_SAMPLE_INTERVAL": "0",  # nothing but what is measured is stored
-    }
-    with waferscope("serve", "writer", env=env) as process:
-        process.wait_healthy(f"http://127.0.0.1:{http}/v1/readyz")
-        yield f"127.0.0.1:{port}", psutil.Process(process.pid)
-
-
-def _cpu_seconds(process: psutil.Process) -> float:
-    """Return the CPU time of a process and its children."""
-    times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
-    return sum(one.user + one.system for one in times)
-
-
 def _bodies(kind: Kind, size: int) -> list[bytes]:
     chance = random.Random(time.time_ns())
     now = time.time_ns() - 600 * 10**9
     return [kind.request(chance, size, now).SerializeToString() for _ in range(RECORDS // size)]
-
-
-async def _send(address: str, method: str, bodies: list[bytes], size: int) -> float:
-    """Send requests and wait for all commits; return records a second."""
-    options = (("grpc.max_send_message_length", -1),)
-    async with grpc.aio.insecure_channel(address, options=options) as channel:
-        export = channel.unary_unary(method)
-        room = asyncio.Semaphore(IN_FLIGHT)
-
-        async def one(body: bytes) -> None:
-            async with room:
-                await export(body, timeout=60)
-
-        await channel.channel_ready()
-        began = time.perf_counter()
-        await asyncio.gather(*map(one, bodies))
-        return len(bodies) * size / (time.perf_counter() - began)
 
 
 async def _bare(url: str, table: str, size: int) -> float:
