@@ -14,9 +14,13 @@ def test_kernels_stay_inside_of_their_arrays(tmp_path: Path) -> None:
     for name in [name for name in env if name.startswith("PYTEST_")]:
         del env[name]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=300"]
-    tests = [Path(__file__).with_name("test_wire.py"), f"{Path(__file__).with_name('test_remote_write.py')}"]
+    tests = [Path(__file__).with_name(f"test_{name}.py") for name in ("wire", "remote_write", "delta")]
     done = subprocess.run(
-        [*command, *map(str, tests), "-k", "wire or read_alike"], env=env, check=False, capture_output=True, text=True
+        [*command, *map(str, tests), "-k", "wire or read_alike or delta"],
+        env=env,
+        check=False,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout[-3000:]
     assert list(tmp_path.rglob("*.nbc")), "the kernels were compiled anew"

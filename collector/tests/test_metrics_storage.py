@@ -234,7 +234,7 @@ async def test_200_short_processes_sum_up_exactly_in_one_series(
         500,
         [200, 200, 0],
     )
-    assert await conn.fetchval("select count(*) from wafer.delta_total") == 2
+    assert await conn.fetchval("select count(*) from wafer.histogram_total") == 1
 
 
 async def test_changed_bounds_begin_a_new_total_without_losing_counts(

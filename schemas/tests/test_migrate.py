@@ -1,6 +1,7 @@
 """The runner brings every database to the same schema, once, whoever runs it at the same time."""
 
 import asyncio
+import struct
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -110,6 +111,40 @@ async def test_a_later_migration_sees_the_kind_of_storage_of_the_first(
     kind = await conn.fetchval("select relkind from pg_class where oid = 'wafer.further'::regclass")
     await conn.close()
     assert kind == (b"r" if outcome.storage.startswith("TimescaleDB") else b"p")
+
+
+async def _nothing(_: asyncpg.Connection) -> None: ...
+
+
+async def test_packed_totals_hold_what_the_rows_held(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(runner, "all_migrations", lambda: all_migrations()[:7])
+        before.setattr(runner.comments, "provide", _nothing)  # they are those of the newest tables
+        await runner.migrate(empty_database_url)
+    conn = await connect(empty_database_url)
+    await conn.execute(
+        "insert into wafer.delta_total (series_id, start, ts, value, count, schema)"
+        " values (3, 10, 20, 0.5, null, null), (63, 11, 21, 1.5, null, null), (64, 12, 22, 2.5, null, null),"
+        " (65, 13, 23, 0, 4, -53)"
+    )
+    await runner.migrate(empty_database_url)
+    blocks = dict(await conn.fetch("select block, totals from wafer.number_total"))
+    known = {
+        block * 64 + place: total
+        for block, totals in blocks.items()
+        for place, total in enumerate(struct.iter_unpack(">qqd", totals))
+        if total[0] != -(2**63)
+    }
+    assert known == {3: (10, 20, 0.5), 63: (11, 21, 1.5), 64: (12, 22, 2.5)}
+    assert {block: len(totals) for block, totals in blocks.items()} == {0: 64 * 24, 1: 64 * 24}
+    told = (
+        "select n, wafer.total_ts(n, totals) from generate_series(62, 65) n join wafer.number_total on block = n / 64"
+    )
+    assert dict(await conn.fetch(told)) == {62: None, 63: 21, 64: 22, 65: None}
+    assert [tuple(row) for row in await conn.fetch("select series_id, ts, count from wafer.histogram_total")] == [
+        (65, 23, 4)
+    ]
+    await conn.close()
 
 
 class TestRequireSchema:

@@ -16,6 +16,7 @@ from waferscope_collector.decode.context import Context
 from waferscope_collector.decode.limits import Rejects
 from waferscope_collector.decode.remote_write_messages import V1, V2
 from waferscope_collector.identify import SeriesCache
+from waferscope_collector.wire import running
 
 
 def warm() -> None:
@@ -34,6 +35,7 @@ def warm() -> None:
     (kind,) = points.histograms
     cache.put(kind.points.keys, np.ones(1, np.int64))
     histogram_rows(HistogramSamples(kind.ids, kind.points.times, kind.points.starts, kind.points.buckets, np.arange(1)))
+    running.totals(np.ones(1), np.zeros(1), np.zeros(1, np.int64))
     remote_write.decode(V1["WriteRequest"](timeseries=[V1["TimeSeries"]()]).SerializeToString(), context, version=1)
     remote_write.decode(V2["Request"](symbols=[""]).SerializeToString(), context, version=2)
 

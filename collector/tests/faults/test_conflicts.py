@@ -86,19 +86,20 @@ async def test_the_victim_of_a_deadlock_is_tried_again_inside(
     await set_of_database(conn, "deadlock_timeout = '50ms'")
     other = await connect(database_url)
     await other.execute("set deadlock_timeout = '10min'")  # so the writer looks for the cycle, and is its victim
-    lock = "select from wafer.delta_total t join wafer.series using (series_id) where metric = $1 for update of t"
+    lock_sum = "select from wafer.number_total for update"
+    lock_histogram = "select from wafer.histogram_total for update"
     crossing: list[asyncio.Task[str]] = []
 
     async def close_the_circle(_: Carried) -> None:
         # The writer holds the sum's total and is about to ask for the histogram's, which the other one holds.
-        crossing.append(asyncio.create_task(other.execute(lock, "x_total")))
+        crossing.append(asyncio.create_task(other.execute(lock_sum)))
         await waiting(conn, other.get_server_pid())
 
     async with running(wire.url) as writer:
         await writer.send("metrics", deltas(1))
         transaction = other.transaction()
         await transaction.start()
-        await other.execute(lock, "y")
+        await other.execute(lock_histogram)
         wire.fail(close_the_circle, "lock_histogram_totals".__eq__)
         sending = asyncio.create_task(writer.send("metrics", deltas(2)))
         await eventually(lambda: _done(crossing), "the writer gave its locks back", within_s=60)
@@ -120,7 +121,7 @@ async def test_a_serialization_failure_is_tried_again_inside(
     await set_of_database(conn, "default_transaction_isolation = 'repeatable read'")
 
     async def change(_: Carried) -> None:
-        await conn.execute("update wafer.delta_total set value = value + 10")
+        await conn.execute("update wafer.histogram_total set count = count + 10")
 
     async with running(wire.url) as writer:
         await writer.send("metrics", deltas(1))
@@ -128,7 +129,7 @@ async def test_a_serialization_failure_is_tried_again_inside(
         response = await writer.send("metrics", deltas(2))
     assert not response.HasField("partial_success")
     assert "could not serialize access" in caplog.text
-    assert await totals(conn) == (13, 5)
+    assert await totals(conn) == (3, 15)
 
 
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read"])
@@ -149,7 +150,7 @@ async def test_two_writers_fold_the_deltas_of_one_series(database_url: str, conn
     await load.assert_stored_once(conn, range(2 * ROUNDS))
 
 
-@pytest.mark.parametrize("statement", ["insert_series", "insert_delta_totals"])
+@pytest.mark.parametrize("statement", ["insert_series", "insert_number_totals"])
 async def test_of_two_writers_that_make_the_same_the_slower_one_finds_it(
     database_url: str, conn: asyncpg.Connection, wire: Wire, statement: str
 ) -> None:
@@ -189,3 +190,22 @@ async def test_a_request_that_another_writer_is_storing_waits_for_its_end(
 def _repeated(writer: WriterUnderTest) -> float:
     found = writer.meters.registry.get_sample_value("waferscope_writer_repeated_total", {"signal": "metrics"})
     return found or 0.0
+
+
+async def test_of_two_writers_that_begin_the_total_of_a_histogram_the_slower_one_adds_to_it(
+    database_url: str, conn: asyncpg.Connection, wire: Wire
+) -> None:
+    def delta(second: int) -> otlp.ExportMetricsServiceRequest:
+        at = NOW + second * SECOND
+        point = otlp.histogram([1], [1, 1], time=at, start=at - SECOND)
+        return otlp.metrics(otlp.histograms("y", point, temporality=DELTA))
+
+    async with running(wire.url) as slow, running(database_url) as fast:
+
+        async def overtake(_: Carried) -> None:
+            await fast.send("metrics", delta(1))
+
+        wire.fail(overtake, "insert_histogram_totals".__eq__)
+        await slow.send("metrics", delta(2))
+        assert wire.failed
+    assert (await totals(conn))[1] == 4

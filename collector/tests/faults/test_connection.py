@@ -10,7 +10,7 @@ from writer_support.wire import Carried, Fault, Wire, wired
 
 CALM = 3  # rounds that tell which statements there are
 EVERY_COMMIT = {
-    *("insert_series", "BEGIN;", "insert_batches", "insert_delta_totals", "lock_number_totals", "update_number_totals"),
+    *("insert_series", "BEGIN;", "insert_batches", "lock_number_totals", "update_number_totals"),
     *("lock_histogram_totals", "update_histogram_total", "insert_hours", "insert_job_events", "upsert_job_runs"),
     *("insert_steps", "COMMIT;", "notify"),
 }
@@ -45,6 +45,19 @@ def terminate(conn: asyncpg.Connection) -> Fault:
         await conn.execute("select pg_terminate_backend($1)", carried.pid)
 
     return end
+
+
+@pytest.mark.parametrize("statement", ["insert_number_totals", "insert_histogram_totals"])
+@pytest.mark.parametrize("kind", ["before", "answer lost", "terminated"])
+async def test_where_the_first_totals_begin_too(
+    writer: WriterUnderTest, wire: Wire, conn: asyncpg.Connection, kind: str, statement: str
+) -> None:
+    fault = {"before": cut, "answer lost": lose, "terminated": terminate(conn)}[kind]
+    wire.fail(fault, statement.__eq__)
+    async with writer.client() as client:
+        await load.deliver_round([client], 0)
+    assert wire.failed
+    await load.assert_stored_once(conn, range(1))
 
 
 @pytest.mark.parametrize("kind", ["before", "answer lost", "terminated"])

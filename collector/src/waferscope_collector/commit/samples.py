@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from waferscope_collector import cells
 from waferscope_collector.batch import Identified, Points
-from waferscope_collector.commit import ledger, totals
+from waferscope_collector.commit import histogram_totals, ledger, number_totals
 from waferscope_collector.commit.ledger import Entry
 from waferscope_collector.copy import (
     EXEMPLAR_COLUMNS,
@@ -84,7 +84,7 @@ async def _add_numbers(
         return []
     times = np.concatenate([delta.points.times for delta in deltas])
     starts = np.concatenate([delta.points.starts for delta in deltas])
-    samples = await totals.add_to_numbers(conn, gather_numbers(ids[keep], times[keep], starts[keep], values[keep]))
+    samples = await number_totals.add(conn, gather_numbers(ids[keep], times[keep], starts[keep], values[keep]))
     return [(samples, np.full(len(samples.times), entries[0][0]))]
 
 
@@ -103,7 +103,7 @@ async def _add_histograms(
 
     ids = np.array([counted[number][0].ids[counted[number][1]] for number in adding], np.int64)
     gathered = gather_histograms(ids, column("times"), column("starts"), [points[number] for number in adding])
-    samples = await totals.add_to_histograms(conn, gathered)
+    samples = await histogram_totals.add(conn, gathered)
     return [(samples, np.full(len(samples.times), entries[0][0]))]
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 import asyncpg
 import numpy as np
 from asyncpg.pool import PoolConnectionProxy
+from numpy.typing import NDArray
 
 from waferscope_collector.batch import Batch, Identified
 from waferscope_collector.commit import fab, hosts, jobs, ledger, records, samples
@@ -43,10 +44,14 @@ async def ensure_partitions(conn: PoolConnectionProxy, batches: Sequence[Batch],
 async def _total_days(conn: PoolConnectionProxy, batches: Sequence[Batch]) -> list[datetime]:
     """Return the day of the last sample of each total that a group adds to, and the day after."""
     points = [batch.points for batch in batches if batch.points]
-    ids = [kind.ids for item in points for kind in item.number_deltas]
-    ids += [kind.ids for item in points for kind in item.histogram_deltas]
-    touched = np.unique(np.concatenate(ids)).tolist() if ids else []
-    return [row["day"] for row in await conn.fetch(_SQL["select_total_days"], touched)]
+    numbers = [kind.ids for item in points for kind in item.number_deltas]
+    histograms = [kind.ids for item in points for kind in item.histogram_deltas]
+    rows = await conn.fetch(_SQL["select_total_days"], _distinct(numbers), _distinct(histograms))
+    return [row["day"] for row in rows]
+
+
+def _distinct(ids: Sequence[NDArray[np.int64]]) -> list[int]:
+    return np.unique(np.concatenate(ids)).tolist() if ids else []
 
 
 async def store(conn: PoolConnectionProxy, batches: Sequence[Batch], host_interval: float) -> list[Batch]:

@@ -8,7 +8,6 @@ delta holds both its ends, and rate() and increase() see what was added, however
 A total that would leave the range of a double begins anew from zero, which readers see as the reset of a counter.
 """
 
-import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from waferscope_collector.copy import HistogramSamples, Samples
 from waferscope_collector.decode.builders import buckets
 from waferscope_collector.decode.points import HistogramPoint
 from waferscope_collector.fold import histogram
+from waferscope_collector.wire import running
 
 _EXPLICIT = -53  # schema
 _LARGEST = sys.float_info.max
@@ -117,7 +117,7 @@ def add_numbers(deltas: NumberDeltas, totals: NumberTotals) -> tuple[NumberTotal
     position = np.arange(len(deltas.times)) - np.repeat(begins, lengths)
     # The times of a series rise by 1 ms at least, so only the last sample of the total can push them on.
     times = np.maximum(deltas.times, np.repeat(last, lengths) + 1 + position)
-    sums = _running(deltas.values, totals.values, begins, lengths)
+    sums = running.totals(deltas.values, totals.values, begins)
     before, old = np.roll(times, 1), np.roll(sums, 1)
     before[begins], old[begins] = last, totals.values
     gap = deltas.starts > before
@@ -128,30 +128,6 @@ def add_numbers(deltas: NumberDeltas, totals: NumberTotals) -> tuple[NumberTotal
     )
     ends = begins + lengths - 1
     return NumberTotals(totals.series_ids, totals.starts, times[ends], sums[ends]), samples
-
-
-def _running(
-    values: NDArray[np.float64], totals: NDArray[np.float64], begins: NDArray[np.intp], lengths: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    """Return the total after each step, each series on its own: rounding must not leak from one into the next."""
-    sums = values.copy()
-    with np.errstate(over="ignore"):
-        sums[begins] += totals
-        several = np.flatnonzero((lengths > 1) | ~np.isfinite(sums[begins]))
-        for begin, end in zip(begins[several].tolist(), (begins + lengths)[several].tolist(), strict=True):
-            _accumulate(sums[begin:end], values[begin:end])
-    return sums
-
-
-def _accumulate(sums: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-    """Add up in place; a step that leads out of the range of a double begins from zero again."""
-    np.cumsum(sums, out=sums)
-    if np.isfinite(sums[-1]):
-        return
-    over, total = int(np.argmax(~np.isfinite(sums))), 0.0  # what is infinite once stays so
-    for position, value in enumerate(values[over:].tolist(), over):
-        total = total + value if math.isfinite(total + value) else value
-        sums[position] = total
 
 
 def gather_histograms(

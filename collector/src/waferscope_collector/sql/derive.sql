@@ -37,9 +37,9 @@ group by 1, 2, 3, 4
 with recursive told as (
     select
         s.labels->>'wafer_site_id' as site, s.labels->>'wafer_equipment_id' as equipment, s.labels->>'wafer_equipment_state' as state,
-        to_timestamp(t.ts / 1000.0) as ts
+        to_timestamp(wafer.total_ts(s.series_id, t.totals) / 1000.0) as ts
     from wafer.series s
-    join wafer.delta_total t using (series_id)
+    join wafer.number_total t on t.block = s.series_id / 64
     where s.metric = $1
 ),
 known as (

@@ -1,48 +1,23 @@
-"""Running totals of delta streams: read and held in the order of series, added to, written back."""
+"""Running totals of histograms: read and held in the order of series, added to, written back."""
 
 from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any
 
-import numpy as np
 from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
 
-from waferscope_collector.copy import HistogramSamples, Samples
+from waferscope_collector.copy import HistogramSamples
 from waferscope_collector.decode.points import HistogramPoint
 from waferscope_collector.decode.records import instant_ms
-from waferscope_collector.fold.delta import (
-    HistogramDelta,
-    HistogramTotal,
-    NumberDeltas,
-    NumberTotals,
-    add_histograms,
-    add_numbers,
-)
+from waferscope_collector.fold.delta import HistogramDelta, HistogramTotal, add_histograms
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_collector")
 
 
-async def add_to_numbers(conn: PoolConnectionProxy, deltas: NumberDeltas) -> Samples:
-    """Add to sums.
-
-    Returns:
-        The samples to store.
-    """
-    series_ids, begins = np.unique(deltas.series_ids, return_index=True)
-    ids = series_ids.tolist()
-    starts = dict(zip(ids, np.minimum.reduceat(deltas.starts, begins).tolist(), strict=True))
-    rows = await _locked(conn, "lock_number_totals", starts)
-    _, begun, times, values = zip(*rows, strict=True)
-    known = NumberTotals(series_ids, np.array(begun, np.int64), np.array(times, np.int64), np.array(values, np.float64))
-    totals, samples = add_numbers(deltas, known)
-    await conn.execute(_SQL["update_number_totals"], ids, totals.times.tolist(), totals.values.tolist())
-    return samples
-
-
-async def add_to_histograms(conn: PoolConnectionProxy, deltas: list[HistogramDelta]) -> HistogramSamples:
-    """Add to histograms.
+async def add(conn: PoolConnectionProxy, deltas: list[HistogramDelta]) -> HistogramSamples:
+    """Add a group's steps.
 
     Returns:
         The samples to store.
@@ -50,7 +25,7 @@ async def add_to_histograms(conn: PoolConnectionProxy, deltas: list[HistogramDel
     starts: dict[int, int] = {}
     for delta in sorted(deltas, key=lambda delta: delta.series_id):
         starts[delta.series_id] = min(delta.start, starts.get(delta.series_id, delta.start))
-    rows = await _locked(conn, "lock_histogram_totals", starts)
+    rows = await _locked(conn, starts)
     known = {row["series_id"]: _total(row) for row in rows}
     totals, samples = add_histograms(deltas, known, {row["series_id"]: row["start"] for row in rows})
     await conn.executemany(
@@ -60,28 +35,28 @@ async def add_to_histograms(conn: PoolConnectionProxy, deltas: list[HistogramDel
     return samples
 
 
-async def _locked(conn: PoolConnectionProxy, query: str, starts: Mapping[int, int]) -> list[Record]:
+async def _locked(conn: PoolConnectionProxy, starts: Mapping[int, int]) -> list[Record]:
     """Read totals and hold them, beginning those that are not there.
 
     Args:
         conn: A connection in the ledger's transaction.
-        query: Reads and locks.
         starts: Where a total that is not there starts, Unix time in ms, by series, in their order.
 
     Returns:
         One row per series, in their order.
     """
-    rows = await conn.fetch(_SQL[query], list(starts))
+    rows = await conn.fetch(_SQL["lock_histogram_totals"], list(starts))
     if len(rows) < len(starts):
         absent = sorted(starts.keys() - {row["series_id"] for row in rows})
         await _begin(conn, absent, [starts[series_id] for series_id in absent])
-        rows = sorted([*rows, *await conn.fetch(_SQL[query], absent)], key=itemgetter("series_id"))
+        found = await conn.fetch(_SQL["lock_histogram_totals"], absent)
+        rows = sorted([*rows, *found], key=itemgetter("series_id"))
     return rows
 
 
 async def _begin(conn: PoolConnectionProxy, ids: list[int], starts: list[int]) -> None:
     """Begin totals; also tell where they start."""
-    new = {row["series_id"] for row in await conn.fetch(_SQL["insert_delta_totals"], ids, starts)}
+    new = {row["series_id"] for row in await conn.fetch(_SQL["insert_histogram_totals"], ids, starts)}
     begun = [(series_id, instant_ms(start)) for series_id, start in zip(ids, starts, strict=True) if series_id in new]
     if begun:
         series, times = map(list, zip(*begun, strict=True))
