@@ -11,10 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from waferscope_query.http import health
+from waferscope_query.http.admin import AdminApi
 from waferscope_query.http.admission import Admission
 from waferscope_query.http.cors import Cors
 from waferscope_query.http.envelope import failure
 from waferscope_query.http.errors import ErrorType, error_type
+from waferscope_query.http.forwarding import Forwarding
 from waferscope_query.http.observe import Metrics, Observed
 from waferscope_query.http.problems import invalid, problem
 from waferscope_query.http.prometheus import PrometheusApi
@@ -29,12 +31,13 @@ from waferscope_query.storage.source import DatabaseSource
 _PROMETHEUS = "/api/v1/"
 
 
-def create_app(settings: QuerySettings, database: Database) -> FastAPI:
+def create_app(settings: QuerySettings, database: Database, forwarding: Forwarding) -> FastAPI:
     """Put the service together.
 
     Args:
         settings: Limits.
         database: The site's; it need not be open yet.
+        forwarding: Leads to the writer.
     """
     source = DatabaseSource(database)
     metrics = Metrics(source)
@@ -50,6 +53,8 @@ def create_app(settings: QuerySettings, database: Database) -> FastAPI:
     )
     patch_fastapi(app, redirect_from_root_to_docs=False)
     app.include_router(PrometheusApi(source, admission, limits).router())
+    app.include_router(AdminApi(source, database, enabled=settings.enable_admin_api).router())
+    app.include_router(forwarding.router())
     app.include_router(jobs.router(JobStore(database)))
     app.include_router(health.router(database, source, metrics))
     app.add_exception_handler(StorageError, _storage)

@@ -17,15 +17,13 @@ from waferscope_query.http.admission import Admission
 from waferscope_query.http.envelope import Success, dump, encoded, failure, success_body
 from waferscope_query.http.errors import KNOWN_ERRORS, ParameterError, error_type
 from waferscope_query.http.openapi import describe
-from waferscope_query.http.parameters import MAX_MS, MIN_MS, Parameters, parse_duration, read_parameters
+from waferscope_query.http.parameters import MAX_MS, MIN_MS, Parameters, matcher_sets, parse_duration, read_parameters
 from waferscope_query.http.truncate import truncate
 from waferscope_query.promql.control import Control
 from waferscope_query.promql.engine import answer
 from waferscope_query.promql.errors import ParseError
 from waferscope_query.promql.grid import Limits
-from waferscope_query.promql.matchers import Matcher
 from waferscope_query.promql.parsing import parse
-from waferscope_query.promql.parsing.tree import VectorSelector
 from waferscope_query.promql.plan import Plan, plan_instant, plan_range
 from waferscope_query.promql.render import render
 from waferscope_query.promql.source import Source
@@ -109,20 +107,20 @@ class PrometheusApi:
         if not parameters.all("match[]"):
             raise ParameterError("no match[] parameter provided")
         limit, start, end = _span(parameters)
-        frame = await self._source.series(_matcher_sets(parameters), start, end)
+        frame = await self._source.series(matcher_sets(parameters), start, end)
         return await asyncio.to_thread(lambda: _listed([*islice(frame.rows(), limit + 1 if limit else None)], limit))
 
     async def labels(self, parameters: Parameters, _: Control) -> Success:
         """List label names."""
         limit, start, end = _span(parameters)
-        names = await self._source.label_names(_matcher_sets(parameters), start, end)
+        names = await self._source.label_names(matcher_sets(parameters), start, end)
         return await asyncio.to_thread(_listed, names, limit)
 
     async def label_values(self, parameters: Parameters, _: Control) -> Success:
         """List the values of a label."""
         name = _unescaped(parameters.first("name"))
         limit, start, end = _span(parameters)
-        values = await self._source.label_values(name, _matcher_sets(parameters), start, end)
+        values = await self._source.label_values(name, matcher_sets(parameters), start, end)
         return await asyncio.to_thread(_listed, values, limit)
 
     async def metadata(self, parameters: Parameters, _: Control) -> Success:
@@ -182,17 +180,6 @@ def _count(parameters: Parameters, name: str) -> int:
     if not re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII):
         raise ParameterError(f"{name} must be a number")
     return int(text)
-
-
-def _matcher_sets(parameters: Parameters) -> list[tuple[Matcher, ...]]:
-    return [_matchers(text) for text in parameters.all("match[]")]
-
-
-def _matchers(text: str) -> tuple[Matcher, ...]:
-    tree = parse(text).tree
-    if not isinstance(tree, VectorSelector) or tree.offset_ms or tree.at is not None:
-        raise ParameterError.named("match[]", "1:1: parse error: a plain series selector is expected")
-    return tree.matchers
 
 
 def _listed(items: list[Any], limit: int) -> Success:

@@ -12,6 +12,7 @@ import uvicorn
 import uvloop
 
 from waferscope_query.http.app import create_app
+from waferscope_query.http.forwarding import Forwarding
 from waferscope_query.settings import QuerySettings
 from waferscope_query.storage.database import Database
 
@@ -38,9 +39,10 @@ async def _serve(settings: QuerySettings, listener: socket.socket) -> None:
     threads = ThreadPoolExecutor(settings.max_concurrency + _SPARE_THREADS, thread_name_prefix="query")
     asyncio.get_running_loop().set_default_executor(threads)
     database = Database(settings.database_url.get_secret_value(), settings.connections)
+    forwarding = Forwarding(settings.writer_url)
     server = _Server(
         uvicorn.Config(
-            create_app(settings, database),
+            create_app(settings, database, forwarding),
             http="httptools",
             ws="none",
             lifespan="off",
@@ -61,6 +63,7 @@ async def _serve(settings: QuerySettings, listener: socket.socket) -> None:
         opening.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await opening
+        await forwarding.close()
         await database.close()
 
 
