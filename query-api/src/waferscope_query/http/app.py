@@ -16,16 +16,19 @@ from waferscope_query.http.admission import Admission
 from waferscope_query.http.cors import Cors
 from waferscope_query.http.envelope import failure
 from waferscope_query.http.errors import ErrorType, error_type
+from waferscope_query.http.exemplars import ExemplarApi
 from waferscope_query.http.forwarding import Forwarding
 from waferscope_query.http.observe import Metrics, Observed
 from waferscope_query.http.problems import invalid, problem
 from waferscope_query.http.prometheus import PrometheusApi
+from waferscope_query.http.status import StatusApi
 from waferscope_query.jobs import routes as jobs
 from waferscope_query.jobs.store import JobStore
 from waferscope_query.promql.grid import Limits
 from waferscope_query.settings import QuerySettings
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.errors import StorageError
+from waferscope_query.storage.exemplars import ExemplarStore
 from waferscope_query.storage.source import DatabaseSource
 
 _PROMETHEUS = "/api/v1/"
@@ -53,6 +56,8 @@ def create_app(settings: QuerySettings, database: Database, forwarding: Forwardi
     )
     patch_fastapi(app, redirect_from_root_to_docs=False)
     app.include_router(PrometheusApi(source, admission, limits).router())
+    app.include_router(ExemplarApi(ExemplarStore(source, database), admission).router())
+    app.include_router(StatusApi(settings, source, admission).router())
     app.include_router(AdminApi(source, database, enabled=settings.enable_admin_api).router())
     app.include_router(forwarding.router())
     app.include_router(jobs.router(JobStore(database)))

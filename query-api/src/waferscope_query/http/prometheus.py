@@ -3,21 +3,19 @@
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import version
 from itertools import islice
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.requests import Request
-from starlette.responses import Response
 
 from waferscope_query.http.admission import Admission
-from waferscope_query.http.envelope import Success, dump, encoded, failure, success_body
-from waferscope_query.http.errors import KNOWN_ERRORS, ParameterError, error_type
+from waferscope_query.http.endpoint import served
+from waferscope_query.http.envelope import Success, dump
+from waferscope_query.http.errors import ParameterError
 from waferscope_query.http.openapi import describe
-from waferscope_query.http.parameters import MAX_MS, MIN_MS, Parameters, matcher_sets, parse_duration, read_parameters
+from waferscope_query.http.parameters import MAX_MS, MIN_MS, Parameters, matcher_sets, parse_duration
 from waferscope_query.http.truncate import truncate
 from waferscope_query.promql.control import Control
 from waferscope_query.promql.engine import answer
@@ -28,20 +26,9 @@ from waferscope_query.promql.plan import Plan, plan_instant, plan_range
 from waferscope_query.promql.render import render
 from waferscope_query.promql.source import Source
 
-Handler = Callable[[Parameters, Control], Awaitable[Success]]
-
 _TRUNCATED = "results truncated due to limit"
 _ESCAPED = re.compile(r"__|_([0-9A-Fa-f]{1,6})_")
-# Clients ask for features by Prometheus's version: this is the one whose API and language are offered.
 _RANGE = ("query", "start", "end", "step")
-_BUILD = {
-    "version": f"3.0.0+waferscope.{version('waferscope-query')}",
-    "revision": "",
-    "branch": "",
-    "buildUser": "",
-    "buildDate": "",
-    "goVersion": "",
-}
 
 
 class PrometheusApi:
@@ -71,10 +58,11 @@ class PrometheusApi:
             ("/labels", both, self.labels, describe(*many)),
             ("/label/{name}/values", get, self.label_values, describe(*many, path="name")),
             ("/metadata", get, self.metadata, describe("metric", "limit", "limit_per_metric")),
-            ("/status/buildinfo", get, self.buildinfo, describe()),
         ):
             summary = (handler.__doc__ or "").rstrip(".")
-            router.add_api_route(path, self._endpoint(handler), methods=methods, summary=summary, openapi_extra=extra)
+            router.add_api_route(
+                path, served(self._admission, handler), methods=methods, summary=summary, openapi_extra=extra
+            )
         return router
 
     async def query(self, parameters: Parameters, control: Control) -> Success:
@@ -132,22 +120,6 @@ class PrometheusApi:
             if per_metric <= 0 or len(entries) < per_metric:
                 entries.append({"type": known.kind, "unit": known.unit, "help": known.help})
         return Success(dump(dict(islice(metrics.items(), limit if limit >= 0 else None))))
-
-    async def buildinfo(self, _parameters: Parameters, _: Control) -> Success:
-        """Tell the version."""
-        return Success(dump(_BUILD))
-
-    def _endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        async def endpoint(request: Request) -> Response:
-            try:
-                parameters = await read_parameters(request)
-                timeout = parameters.duration("timeout") / 1000 if parameters.first("timeout") else None
-                success = await self._admission.run(request, timeout, lambda control: handler(parameters, control))
-            except KNOWN_ERRORS as error:
-                return failure(error_type(error), str(error))
-            return await asyncio.to_thread(lambda: encoded(request, success_body(success)))
-
-        return endpoint
 
     async def _answer(self, plan: Callable[[], Plan], control: Control, limit: int) -> Success:
         """Answer a query, everything that takes time in threads."""
