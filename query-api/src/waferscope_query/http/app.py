@@ -34,13 +34,12 @@ from waferscope_query.storage.source import DatabaseSource
 _PROMETHEUS = "/api/v1/"
 
 
-def create_app(settings: QuerySettings, database: Database, forwarding: Forwarding) -> FastAPI:
+def create_app(settings: QuerySettings, database: Database) -> FastAPI:
     """Put the service together.
 
     Args:
         settings: Limits.
         database: The site's; it need not be open yet.
-        forwarding: Leads to the writer.
     """
     source = DatabaseSource(database)
     metrics = Metrics(source)
@@ -59,7 +58,7 @@ def create_app(settings: QuerySettings, database: Database, forwarding: Forwardi
     app.include_router(ExemplarApi(ExemplarStore(source, database), admission).router())
     app.include_router(StatusApi(settings, source, admission).router())
     app.include_router(AdminApi(source, database, enabled=settings.enable_admin_api).router())
-    app.include_router(forwarding.router())
+    app.include_router(Forwarding(settings.writer_url).router())
     app.include_router(jobs.router(JobStore(database)))
     app.include_router(health.router(database, source, metrics))
     app.add_exception_handler(StorageError, _storage)

@@ -32,10 +32,6 @@ class Forwarding:
             router.add_api_route(path, self._forward, methods=["POST"], summary="Hand a request on to the writer")
         return router
 
-    async def close(self) -> None:
-        """Close all connections."""
-        await self._client.aclose()
-
     async def _forward(self, request: Request) -> Response:
         headers = {name: request.headers[name] for name in _ASKED if name in request.headers}
         try:
