@@ -328,10 +328,11 @@ async def test_a_record_too_large_for_the_database_is_refused_alone(
         logs_pb2.LogRecord(time_unix_nano=NOW, body=body),
         logs_pb2.LogRecord(time_unix_nano=NOW, attributes=many),
         otlp.job_event("started", 0),
+        otlp.job_event("started", 0, note="x" * (32 * 1024 * 1024)),
     ]
-    records[-1].attributes.extend(many)
+    records[3].attributes.extend(many)
     answer = await writer.send("logs", otlp.logs(*records))
-    assert answer.partial_success.rejected_log_records == 3
+    assert answer.partial_success.rejected_log_records == 4
     assert await conn.fetchval("select array_agg(body #>> '{}') from wafer.log_record") == ["good"]
     of = {"trace_id": bytes(15) + b"1", "start_time_unix_nano": NOW, "end_time_unix_nano": NOW}
     spans = [

@@ -117,6 +117,8 @@ def attribute_map(attributes: Sequence[bytes]) -> dict[str, Plain]:
         BadAttributeError: One is not readable.
     """
     few(attributes)
+    if sum(map(len, attributes)) > _MOST_JSON:
+        raise BadAttributeError(TOO_LONG)
     return plain_map(message(KeyValue, item) for item in attributes)
 
 
