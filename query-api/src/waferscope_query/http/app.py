@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from waferscope_query.http import health
+from waferscope_query.http.activity import Activity
 from waferscope_query.http.admin import AdminApi
 from waferscope_query.http.admission import Admission
 from waferscope_query.http.cors import Cors
@@ -45,6 +46,7 @@ def create_app(settings: QuerySettings, database: Database) -> FastAPI:
     metrics = Metrics(source)
     limits = Limits(lookback_ms=round(settings.lookback * 1000), max_samples=settings.max_samples)
     admission = Admission(settings.max_concurrency, settings.timeout)
+    activity = Activity(settings.slow_query, settings.active_queries, settings.max_concurrency)
     app = FastAPI(
         title="WaferScope query service",
         description="Prometheus's HTTP API and the job runs of a site.",
@@ -54,7 +56,7 @@ def create_app(settings: QuerySettings, database: Database) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
     )
     patch_fastapi(app, redirect_from_root_to_docs=False)
-    app.include_router(PrometheusApi(source, admission, limits).router())
+    app.include_router(PrometheusApi(source, admission, limits, activity).router())
     app.include_router(ExemplarApi(ExemplarStore(source, database), admission).router())
     app.include_router(StatusApi(settings, source, admission).router())
     app.include_router(AdminApi(source, database, enabled=settings.enable_admin_api).router())

@@ -4,12 +4,14 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from fastapi import APIRouter
 
+from waferscope_query.http.activity import Activity
 from waferscope_query.http.admission import Admission
 from waferscope_query.http.endpoint import served
 from waferscope_query.http.envelope import Success, dump
@@ -38,12 +40,14 @@ class PrometheusApi:
         source: Where the samples are.
         admission: Lets queries in.
         limits: What a query may use.
+        activity: Notes queries while they run.
     """
 
-    def __init__(self, source: Source, admission: Admission, limits: Limits) -> None:
+    def __init__(self, source: Source, admission: Admission, limits: Limits, activity: Activity) -> None:
         self._source = source
         self._admission = admission
         self._limits = limits
+        self._activity = activity
 
     def router(self) -> APIRouter:
         """Offer all endpoints."""
@@ -70,9 +74,10 @@ class PrometheusApi:
         limit = parameters.limit()
         moment = parameters.time("time", time.time_ns() // 1_000_000)
         limits = self._limits_of(parameters)
-        return await self._answer(
-            lambda: plan_instant(parse(parameters.first("query")), moment, limits), control, limit
-        )
+        with self._noted(parameters, "time"):
+            return await self._answer(
+                lambda: plan_instant(parse(parameters.first("query")), moment, limits), control, limit
+            )
 
     async def query_range(self, parameters: Parameters, control: Control) -> Success:
         """Evaluate an expression at every step of a range."""
@@ -86,9 +91,10 @@ class PrometheusApi:
                 "step", "zero or negative query resolution step widths are not accepted. Try a positive integer"
             )
         limits = self._limits_of(parameters)
-        return await self._answer(
-            lambda: plan_range(parse(parameters.first("query")), start, end, step, limits), control, limit
-        )
+        with self._noted(parameters, "start", "end", "step"):
+            return await self._answer(
+                lambda: plan_range(parse(parameters.first("query")), start, end, step, limits), control, limit
+            )
 
     async def series(self, parameters: Parameters, _: Control) -> Success:
         """List the series that match a selector."""
@@ -120,6 +126,9 @@ class PrometheusApi:
             if per_metric <= 0 or len(entries) < per_metric:
                 entries.append({"type": known.kind, "unit": known.unit, "help": known.help})
         return Success(dump(dict(islice(metrics.items(), limit if limit >= 0 else None))))
+
+    def _noted(self, parameters: Parameters, *names: str) -> AbstractContextManager[None]:
+        return self._activity.query(**{name: parameters.first(name) for name in ("query", *names)})
 
     async def _answer(self, plan: Callable[[], Plan], control: Control, limit: int) -> Success:
         """Answer a query, everything that takes time in threads."""
