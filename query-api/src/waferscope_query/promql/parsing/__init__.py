@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from waferscope_query.promql.parsing.check import check
+from waferscope_query.promql.parsing.check import Checker
 from waferscope_query.promql.parsing.grammar import Parser
 from waferscope_query.promql.parsing.tree import Expr
 
@@ -32,5 +32,5 @@ def parse(expression: str) -> Query:
         ParseError: The text is no PromQL; message and position are Prometheus's.
     """
     tree = Parser(expression).parse()
-    check(tree, expression)
+    Checker(expression).check(tree)
     return Query(expression, tree)
