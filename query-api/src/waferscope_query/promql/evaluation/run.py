@@ -14,6 +14,7 @@ from waferscope_query.promql.evaluation.notes import Notes
 from waferscope_query.promql.evaluation.selecting import stale_markers
 from waferscope_query.promql.evaluation.values import Scalar, String, Value, Vector, Windows
 from waferscope_query.promql.labels import LabelFrame, ScratchPool, StringPool
+from waferscope_query.promql.parsing.literals import scrub
 from waferscope_query.promql.plan import Plan
 from waferscope_query.promql.source import Samples
 
@@ -74,6 +75,8 @@ def _final(value: Value) -> Scalar | String | Vector | Samples:
         return value.final()
     if isinstance(value, Windows):
         return _cut(value)
+    if isinstance(value, String):
+        return String(scrub(value.value))
     return value
 
 

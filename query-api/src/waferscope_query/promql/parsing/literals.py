@@ -13,6 +13,7 @@ _UNITS_MS = {
 }  # fmt: skip
 _LARGEST_INTEGER = 2**63 - 1
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|([0-7]{3})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SIMPLE = {
     "a": b"\a", "b": b"\b", "f": b"\f", "n": b"\n", "r": b"\r", "t": b"\t", "v": b"\v", "\\": b"\\",
 }  # fmt: skip
@@ -69,6 +70,8 @@ def read_duration_ms(text: str) -> int:
 def read_string(text: str) -> str:
     """The value of a quoted string's lexeme, Go's escapes resolved; raw in backquotes.
 
+    Bytes that are no UTF-8 become lone surrogates; see `scrub`.
+
     Raises:
         ValueError: An escape sequence is unknown.
     """
@@ -83,7 +86,7 @@ def read_string(text: str) -> str:
         pieces.append(_unescape(match, text[0]))
         position = match.end()
     pieces.append(body[position:].encode())
-    return b"".join(pieces).decode(errors="replace")
+    return b"".join(pieces).decode(errors="surrogateescape")
 
 
 def _unescape(match: re.Match[str], delimiter: str) -> bytes:
@@ -101,6 +104,16 @@ def _unescape(match: re.Match[str], delimiter: str) -> bytes:
     raise ValueError("invalid syntax")
 
 
+def scrub(text: str) -> str:
+    """The text with the replacement character for what is no UTF-8."""
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a string can leave the process as UTF-8."""
+    return _SURROGATE.search(text) is None
+
+
 def quote(text: str) -> str:
     """A string as Go's `%q` prints it."""
     return '"' + "".join(_QUOTED.get(char) or (char if char.isprintable() else _hex(char)) for char in text) + '"'
@@ -115,8 +128,8 @@ def quote_char(char: str) -> str:
 
 def _hex(char: str) -> str:
     code = ord(char)
-    if code < 0x80:  # noqa: PLR2004, ASCII
-        return f"\\x{code:02x}"
+    if code < 0x80 or 0xDC80 <= code < 0xDD00:  # noqa: PLR2004, ASCII, or a byte that is no UTF-8
+        return f"\\x{code & 0xFF:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"  # noqa: PLR2004, beyond the basic plane
 
 

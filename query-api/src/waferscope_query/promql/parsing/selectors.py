@@ -8,7 +8,7 @@ from waferscope_query.promql.labels import METRIC_NAME
 from waferscope_query.promql.matchers import Matcher, MatchOp, compile_regex
 from waferscope_query.promql.parsing.cursor import Cursor
 from waferscope_query.promql.parsing.lexer import KEYWORDS, Token
-from waferscope_query.promql.parsing.literals import quote
+from waferscope_query.promql.parsing.literals import is_utf8, quote, scrub
 
 _MATCHING = "label matching"
 _GROUPING = "grouping opts"
@@ -45,7 +45,7 @@ def parse_matchers(cursor: Cursor) -> tuple[Matcher, ...]:
 
 def _parse_matcher(cursor: Cursor) -> Matcher:
     name = cursor.expect("identifier", "string")
-    text = name.text if name.kind == "identifier" else cursor.string(name)
+    text = name.text if name.kind == "identifier" else scrub(cursor.string(name))
     op = cursor.accept(*MatchOp)
     if op is None:
         if name.kind == "string":
@@ -54,7 +54,7 @@ def _parse_matcher(cursor: Cursor) -> Matcher:
         raise cursor.unexpected()
     cursor.now(_MATCHING, "string")
     value = cursor.expect("string")
-    matcher = Matcher(text, MatchOp(op.kind), cursor.string(value))
+    matcher = Matcher(text, MatchOp(op.kind), scrub(cursor.string(value)))
     _refuse_bad_regex(cursor, matcher, name, value)
     return matcher
 
@@ -95,6 +95,6 @@ def parse_label_list(cursor: Cursor) -> tuple[str, ...]:
 def _parse_label(cursor: Cursor) -> str:
     token = cursor.expect("string", *_LABELS)
     text = cursor.string(token) if token.kind == "string" else token.text
-    if not text or token.kind == "metric identifier":
+    if not text or not is_utf8(text) or token.kind == "metric identifier":
         raise cursor.error(token.start, token.end, f"invalid label name for grouping: {quote(text)}")
     return text
