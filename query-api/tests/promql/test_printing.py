@@ -4,7 +4,7 @@ import pytest
 
 from waferscope_query.promql.printing import format_query, parse_query
 
-SUM = 'sum by (tool, chamber) (rate(wafers_processed_total{lot_state="running",product=~"A.*"}[5m]))'
+SUM = 'sum by (tool, chamber) (rate(wafers_processed{lot_state="running",product=~"A.*"}[5m]))'
 LONG = f"{SUM} / 3600"
 FORMATTED = [
     ("  sum(  x )by(a,b)", "sum by (a, b) (x)"),
