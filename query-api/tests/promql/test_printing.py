@@ -5,7 +5,6 @@ import pytest
 from waferscope_query.promql.printing import format_query, parse_query
 
 SUM = 'sum by (tool, chamber) (rate(wafers_processed{lot_state="running",product=~"A.*"}[5m]))'
-LONG = f"{SUM} / 3600"
 FORMATTED = [
     ("  sum(  x )by(a,b)", "sum by (a, b) (x)"),
     ("rate(x[90m]offset 1d)", "rate(x[1h30m] offset 1d)"),
@@ -19,8 +18,8 @@ FORMATTED = [
     ("größe.µm", "größe.µm"),
     ('"\\xff"', '"\\xff"'),
     ("-(1 + 0x10)", "-(1 + 16)"),
-    (LONG, f"  {SUM}\n/\n  3600"),
-    (f"topk(3, {LONG} > 1)", f"topk(\n  3,\n      {SUM}\n    /\n      3600\n  >\n    1\n)"),
+    (f"{SUM}/{SUM}", f"  {SUM}\n/\n  {SUM}"),
+    (f"topk(3,{SUM} / 3600 / 24>1)", f"topk(\n  3,\n    {SUM} / 3600 / 24\n  >\n    1\n)"),
 ]
 
 
