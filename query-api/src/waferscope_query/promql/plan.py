@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from waferscope_query.promql.errors import BadDataError, ExecutionError
 from waferscope_query.promql.evaluation.functions import IMPLEMENTED
+from waferscope_query.promql.evaluation.functions.extended import refusal
 from waferscope_query.promql.grid import DEFAULT_LIMITS, Grid, Limits, fixed_time, subquery_grid
 from waferscope_query.promql.parsing import Query
 from waferscope_query.promql.parsing.tree import (
@@ -18,6 +19,7 @@ from waferscope_query.promql.parsing.tree import (
     Subquery,
     ValueType,
     VectorSelector,
+    unwrap,
 )
 from waferscope_query.promql.resolving import Resolver
 from waferscope_query.promql.source import Selection
@@ -123,5 +125,10 @@ class _Survey:
     def _refuse_missing(node: Expr) -> None:
         if isinstance(node, Call) and node.function not in IMPLEMENTED:
             raise ExecutionError(f"function {node.function}() is not supported by this engine")
+        if isinstance(node, Call):
+            for arg in map(unwrap, node.args):
+                reason = refusal(arg.selector.extension, node.function) if isinstance(arg, MatrixSelector) else None
+                if reason is not None:
+                    raise ExecutionError(reason)
         if isinstance(node, Aggregate) and node.op in _MISSING_AGGREGATES:
             raise ExecutionError(f"aggregation {node.op}() is not supported by this engine")
