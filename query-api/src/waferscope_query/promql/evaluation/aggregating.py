@@ -16,6 +16,7 @@ from waferscope_query.promql.evaluation.grouping import Rows, group_rows, ordere
 from waferscope_query.promql.evaluation.kernels import groups as kernels
 from waferscope_query.promql.evaluation.values import Vector
 from waferscope_query.promql.labels import METRIC_NAME, LabelFrame
+from waferscope_query.promql.parsing.literals import is_utf8, quote
 from waferscope_query.promql.parsing.tree import Aggregate, unwrap
 from waferscope_query.promql.text import float_text
 
@@ -150,8 +151,8 @@ def _whole_numbers(values: Floats) -> NDArray[np.int64]:
 def _count_values(node: Aggregate, vector: Vector, context: Context) -> Vector:
     assert node.param is not None
     name = context.string(node.param)
-    if not name:
-        raise ExecutionError(f'invalid label name "{name}"')
+    if not name or not is_utf8(name):
+        raise ExecutionError(f"invalid label name {quote(name)}")
     rows, steps = np.nonzero(vector.present)
     bits, value_ids = np.unique(vector.values[rows, steps].view(np.int64), return_inverse=True)  # tells -0 from 0
     texts = [float_text(value) for value in bits.view(np.float64).tolist()]

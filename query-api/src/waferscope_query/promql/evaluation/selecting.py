@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.promql.evaluation.context import Context
-from waferscope_query.promql.evaluation.kernels import instant
+from waferscope_query.promql.evaluation.kernels import extended, instant
 from waferscope_query.promql.evaluation.values import Vector, Windows
 from waferscope_query.promql.grid import fixed_time, subquery_grid
 from waferscope_query.promql.parsing.tree import MatrixSelector, Selecting, Subquery, VectorSelector
@@ -25,6 +25,8 @@ def looked_up_times(node: Selecting, context: Context) -> NDArray[np.int64]:
 
 def instant_vector(node: VectorSelector, context: Context) -> Vector:
     """The newest sample of every series within the lookback."""
+    if node.extension == "smoothed":
+        return _smoothed_vector(node, context)
     samples = context.samples[node.start]
     values, present = context.cells(len(samples.labels))
     times, lookback, stale = looked_up_times(node, context), context.limits.lookback_ms, stale_markers(samples)
@@ -32,6 +34,19 @@ def instant_vector(node: VectorSelector, context: Context) -> Vector:
         context.control.check()
         instant.newest(
             samples.offsets, samples.ts, samples.values, stale, times, lookback, values, present, first, last
+        )
+    return _vector(samples, values, present)
+
+
+def _smoothed_vector(node: VectorSelector, context: Context) -> Vector:
+    """The value of every series between the samples around each step."""
+    samples = _without_stale(context.samples[node.start])
+    values, present = context.cells(len(samples.labels))
+    times, reach = looked_up_times(node, context), context.limits.lookback_ms
+    for first, last in context.blocks(len(values)):
+        context.control.check()
+        extended.smoothed_values(
+            samples.offsets, samples.ts, samples.values, times, reach, values, present, first, last
         )
     return _vector(samples, values, present)
 
@@ -55,7 +70,7 @@ def range_vector(node: MatrixSelector, context: Context) -> Windows:
     """The windows of every series."""
     samples = _without_stale(context.samples[node.start])
     names_kept = np.zeros(len(samples.labels), np.bool_)
-    return Windows(samples, looked_up_times(node, context), node.range_ms, names_kept)
+    return Windows(samples, looked_up_times(node, context), node.range_ms, names_kept, node.selector.extension)
 
 
 def subquery(node: Subquery, context: Context) -> Windows:

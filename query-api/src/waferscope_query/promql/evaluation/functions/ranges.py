@@ -9,6 +9,7 @@ import numpy as np
 
 from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.functions.arguments import Function, check_quantile
+from waferscope_query.promql.evaluation.functions.extended import of_extended
 from waferscope_query.promql.evaluation.kernels import counters, over_time, regression
 from waferscope_query.promql.evaluation.values import Vector, Windows
 from waferscope_query.promql.labels import METRIC_NAME
@@ -46,7 +47,10 @@ def _run(windows: Windows, context: Context, kernel: Callable[..., None], *param
 
 
 def _reduction(node: Call, context: Context) -> Vector:
-    return _run(context.windows(node.args[0]), context, over_time.reduced, _REDUCTIONS[node.function])
+    windows = context.windows(node.args[0])
+    if windows.extension:
+        return of_extended(node.function, windows, context)
+    return _run(windows, context, over_time.reduced, _REDUCTIONS[node.function])
 
 
 def _pick(node: Call, context: Context) -> Vector:
@@ -64,19 +68,28 @@ def _quantile(node: Call, context: Context) -> Vector:
 
 
 def _rate(node: Call, context: Context) -> Vector:
-    vector = _run(context.windows(node.args[0]), context, counters.extrapolated, True, True)  # noqa: FBT003, numba takes no keywords
+    windows = context.windows(node.args[0])
+    if windows.extension:
+        return of_extended(node.function, windows, context)
+    vector = _run(windows, context, counters.extrapolated, True, True)  # noqa: FBT003, numba takes no keywords
     _inform_of_gauges(vector, node.args[0], context)
     return vector
 
 
 def _increase(node: Call, context: Context) -> Vector:
-    vector = _run(context.windows(node.args[0]), context, counters.extrapolated, True, False)  # noqa: FBT003, numba takes no keywords
+    windows = context.windows(node.args[0])
+    if windows.extension:
+        return of_extended(node.function, windows, context)
+    vector = _run(windows, context, counters.extrapolated, True, False)  # noqa: FBT003, numba takes no keywords
     _inform_of_gauges(vector, node.args[0], context)
     return vector
 
 
 def _delta(node: Call, context: Context) -> Vector:
-    return _run(context.windows(node.args[0]), context, counters.extrapolated, False, False)  # noqa: FBT003, numba takes no keywords
+    windows = context.windows(node.args[0])
+    if windows.extension:
+        return of_extended(node.function, windows, context)
+    return _run(windows, context, counters.extrapolated, False, False)  # noqa: FBT003, numba takes no keywords
 
 
 def _irate(node: Call, context: Context) -> Vector:
