@@ -25,6 +25,7 @@ from waferscope_query.promql.errors import ParseError
 from waferscope_query.promql.grid import Limits
 from waferscope_query.promql.parsing import parse
 from waferscope_query.promql.plan import Plan, plan_instant, plan_range
+from waferscope_query.promql.printing import format_query, parse_query
 from waferscope_query.promql.render import render
 from waferscope_query.promql.source import Source
 
@@ -61,6 +62,8 @@ class PrometheusApi:
             ("/series", both, self.series, describe(*many)),
             ("/labels", both, self.labels, describe(*many)),
             ("/label/{name}/values", get, self.label_values, describe(*many, path="name")),
+            ("/format_query", both, self.format_query, describe("query")),
+            ("/parse_query", both, self.parse_query, describe("query")),
             ("/metadata", get, self.metadata, describe("metric", "limit", "limit_per_metric")),
         ):
             summary = (handler.__doc__ or "").rstrip(".")
@@ -127,6 +130,14 @@ class PrometheusApi:
                 entries.append({"type": known.kind, "unit": known.unit, "help": known.help})
         return Success(dump(dict(islice(metrics.items(), limit if limit >= 0 else None))))
 
+    async def format_query(self, parameters: Parameters, _: Control) -> Success:
+        """Lay out an expression."""
+        return await _of_expression(format_query, parameters)
+
+    async def parse_query(self, parameters: Parameters, _: Control) -> Success:
+        """Show the tree of an expression."""
+        return await _of_expression(parse_query, parameters)
+
     def _noted(self, parameters: Parameters, *names: str) -> AbstractContextManager[None]:
         return self._activity.query(**{name: parameters.first(name) for name in ("query", *names)})
 
@@ -161,6 +172,13 @@ def _count(parameters: Parameters, name: str) -> int:
     if not re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII):
         raise ParameterError(f"{name} must be a number")
     return int(text)
+
+
+async def _of_expression(tell: Callable[[str], object], parameters: Parameters) -> Success:
+    try:
+        return Success(dump(await asyncio.to_thread(tell, parameters.first("query"))))
+    except ParseError as error:
+        raise ParameterError.named("query", error) from None
 
 
 def _listed(items: list[Any], limit: int) -> Success:
