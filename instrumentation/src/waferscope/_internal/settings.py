@@ -84,7 +84,7 @@ def load(
         endpoint=_url(endpoint),
         strict=is_strict(strict),
         export_logs=_level(export_logs if export_logs is not None else _text("WAFERSCOPE_EXPORT_LOGS") or None),
-        gc_pauses=_flag("WAFERSCOPE_GC_PAUSES") if gc_pauses is None else bool(gc_pauses),
+        gc_pauses=_flag("WAFERSCOPE_GC_PAUSES") if gc_pauses is None else arguments.flag("gc_pauses", gc_pauses),
         disabled=_flag("OTEL_SDK_DISABLED"),
         heartbeat_interval=_positive("WAFERSCOPE_HEARTBEAT_INTERVAL", 10.0),
         metric_interval=_positive("OTEL_METRIC_EXPORT_INTERVAL", 15_000.0) / 1000,
@@ -103,7 +103,7 @@ def is_strict(given: bool | None) -> bool:  # noqa: FBT001 - a setting's value, 
     Args:
         given: By the author; None leaves it to the environment.
     """
-    return _flag("WAFERSCOPE_STRICT") if given is None else bool(given)
+    return arguments.is_environment_strict() if given is None else arguments.flag("strict", given)
 
 
 def whole(variable: str, default: int) -> int:
