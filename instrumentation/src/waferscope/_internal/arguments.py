@@ -246,11 +246,12 @@ def whole(what: str, value: Any, default: int | None, *, least: int = 1) -> int 
     return default
 
 
-def flag(what: str, value: Any) -> bool:
-    """Check a boolean; anything else counts as it does in an `if`."""
-    if not isinstance(value, bool):
-        misuse("%s is True or False, not %r; %s is used", what, value, bool(value))
-    return bool(value)
+def flag(what: str, value: Any) -> bool | None:
+    """Check a boolean; None stands for nothing, and for what is none."""
+    if value is None or isinstance(value, bool):
+        return value
+    misuse("%s is True or False, not %r; it is left out", what, value)
+    return None
 
 
 def instant(what: str, value: datetime | float | None) -> int | None:
