@@ -80,7 +80,7 @@ class Termination:
     def pause(self) -> None:
         """Let the signal do its default during a fork: the child must not hold it up."""
         if self._ends is not None:
-            self._release()
+            self._give_back()
 
     def go_on(self) -> None:
         """Watch again after a fork, in the parent."""
@@ -93,7 +93,7 @@ class Termination:
         self._thread = None
         self._is_over = self.received = False
         if ends is not None:
-            self._release()
+            self._give_back()
             for end in ends:
                 end.close()
 
