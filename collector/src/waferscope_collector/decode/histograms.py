@@ -4,6 +4,7 @@ Sources: OpenTelemetry specification, Prometheus and OpenMetrics compatibility, 
 native histograms specification (schemas, custom bounds as schema -53).
 """
 
+import math
 import struct
 
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
@@ -17,6 +18,10 @@ MOST_BUCKETS = 10_000
 
 TOO_COARSE = f"of exponential histograms with a scale under {_LOWEST_SCHEMA}"
 TOO_MANY = f"of histograms with more than {MOST_BUCKETS} buckets"
+BEYOND = "of histograms with buckets beyond the range of a double"
+ODD_ZERO = "of histograms whose zero bucket has no finite width"
+
+_LEAST_EXPONENT, _GREATEST_EXPONENT = -1075, 1024  # of two: between them lie all doubles
 
 STALE_SUM: float = struct.unpack("<d", struct.pack("<Q", STALE))[0]
 _STALE_EXPONENTIAL = HistogramPoint(0, STALE_SUM, schema=0)
@@ -33,7 +38,7 @@ def exponential(point: otlp.ExponentialHistogramDataPoint) -> HistogramPoint | s
     merge = max(0, point.scale - _HIGHEST_SCHEMA)
     positive_spans, positive_counts = _buckets(point.positive, merge)
     negative_spans, negative_counts = _buckets(point.negative, merge)
-    return HistogramPoint(
+    found = HistogramPoint(
         count=float(point.count),
         sum=point.sum if point.HasField("sum") else None,
         min=point.min if point.HasField("min") else None,
@@ -46,6 +51,23 @@ def exponential(point: otlp.ExponentialHistogramDataPoint) -> HistogramPoint | s
         negative_spans=negative_spans,
         negative_counts=negative_counts,
     )
+    return unfit(found) or found
+
+
+def unfit(point: HistogramPoint) -> str:
+    """Tell why an exponential histogram can't be stored, whose spans fit its counts; empty when it can.
+
+    Adding two histograms fills the gap between their buckets, so these must not lie where no number falls. Some empty
+    ones beside the range of a double do no harm.
+    """
+    if not 0 <= point.zero_threshold < math.inf:
+        return ODD_ZERO
+    unit = 2.0**point.schema  # buckets to a power of two
+    low, high = _LEAST_EXPONENT * unit - MOST_BUCKETS, _GREATEST_EXPONENT * unit + MOST_BUCKETS
+    for spans in (point.positive_spans, point.negative_spans):
+        if spans and not low <= spans[0] <= sum(spans) <= high:
+            return BEYOND
+    return ""
 
 
 def _buckets(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from waferscope_collector.decode.attributes import json_text, storable
 from waferscope_collector.decode.builders import HistogramsBuilder
 from waferscope_collector.decode.context import Context
-from waferscope_collector.decode.histograms import MOST_BUCKETS, STALE_SUM, TOO_MANY
+from waferscope_collector.decode.histograms import MOST_BUCKETS, STALE_SUM, TOO_MANY, unfit
 from waferscope_collector.decode.limits import FUTURE, TOO_OLD, Limits, Rejects
 from waferscope_collector.decode.points import (
     NANOS_PER_MS,
@@ -320,7 +320,7 @@ def histogram(sent: Any) -> HistogramPoint | str:
     bounds = tuple(sent.custom_values) if sent.schema == _CUSTOM else ()
     if not _fit(bounds, sent, negative):
         return MALFORMED
-    return HistogramPoint(
+    found = HistogramPoint(
         count=float(sent.count_int if whole else sent.count_float),
         sum=sent.sum,
         schema=sent.schema,
@@ -333,13 +333,15 @@ def histogram(sent: Any) -> HistogramPoint | str:
         negative_counts=negative,
         reset_hint=sent.reset_hint if sent.reset_hint in range(4) else 0,
     )
+    return found if sent.schema == _CUSTOM else unfit(found) or found
 
 
 def _fit(bounds: tuple[float, ...], sent: Any, negative: tuple[float, ...]) -> bool:
     """Tell whether custom bounds are finite, rise and suffice for the buckets."""
     if any(not a < b for a, b in pairwise(bounds)) or not all(map(np.isfinite, bounds)):
         return False
-    return sent.schema != _CUSTOM or not (negative or _last(sent.positive_spans) > len(bounds) + 1)
+    first = sent.positive_spans[0].offset if sent.positive_spans else 0
+    return sent.schema != _CUSTOM or not (negative or first < 0 or _last(sent.positive_spans) > len(bounds) + 1)
 
 
 def _spans(spans: Any) -> tuple[int, ...]:
