@@ -1,6 +1,5 @@
 """Attributes read by their names with the type that the conventions give them."""
 
-import math
 from collections.abc import Mapping
 
 from waferscope_collector.decode.attributes import Plain, label_text
@@ -8,6 +7,7 @@ from waferscope_collector.decode.limits import LONG_KEY, within_key
 
 INT4_MAX = 2**31 - 1
 INT8_MAX = 2**63 - 1
+MOST, LEAST = 1e15, 1e-15  # of numbers: far beyond what is measured; less counts as zero
 
 
 class BadAttributeError(ValueError):
@@ -56,19 +56,19 @@ class Typed:
         raise BadAttributeError(f"whose {key} is no whole number from 0 to {most}")
 
     def number(self, key: str) -> float | None:
-        """Read a finite number.
+        """Read a number that SQL can count with: it refuses what leaves the range of a double.
 
         Raises:
-            BadAttributeError: It is none.
+            BadAttributeError: It is none, or greater than anything that is measured.
         """
         match self._get(key):
             case None:
                 return None
             case bool():
                 pass
-            case int() | float() as found if math.isfinite(found):
-                return float(found)
-        raise BadAttributeError(f"whose {key} is no finite number")
+            case int() | float() as found if abs(found) <= MOST:
+                return float(found) if abs(found) >= LEAST else 0.0
+        raise BadAttributeError(f"whose {key} is no number from {-MOST:g} to {MOST:g}")
 
     def _get(self, key: str) -> Plain:
         self._read.add(key)
