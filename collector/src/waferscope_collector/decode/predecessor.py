@@ -76,7 +76,8 @@ class Outcome:
     """What became of the events of a request."""
 
     total: int = 0
-    errors: list[tuple[int, str]] = field(default_factory=list)  # position and what to do, of those that are refused
+    failed: int = 0  # of those the ones that are refused
+    errors: list[tuple[int, str]] = field(default_factory=list)  # position and what to do, of what can't be read
 
 
 def decode(body: bytes, context: Context, *, outcome: Outcome, batch: bool) -> Logs:
@@ -136,7 +137,8 @@ def _cut(body: bytes) -> list[bytes] | None:
     Returns:
         The items, whatever they are; None where the brackets don't match.
     """
-    cuts, depth = [], 0
+    cuts: list[int] = []
+    depth = 0
     for found in _TOKEN.finditer(body):
         token = found[0]
         depth += (token in b"[{") - (token in b"]}")

@@ -89,6 +89,12 @@ def decode(body: bytes, context: Context) -> Traces:
     return Traces(rows, tuple(steps), frozenset(days))
 
 
+def span_ids(row: bytes) -> tuple[bytes, bytes]:
+    """Return the trace id and the span id of a row."""
+    _, _, trace_id, _, span_id, *_ = _HEAD.unpack_from(row)
+    return trace_id, span_id
+
+
 def _row(span: lazy.Span, start: int, attributes: bytes, named: dict[str, Named], tail: bytes) -> bytes:
     trace_id, span_id, parent = span.trace_id, span.span_id, span.parent_span_id
     if len(trace_id) != _TRACE_BYTES or len(span_id) != _SPAN_BYTES:
