@@ -11,7 +11,6 @@ from waferscope_query.promql.evaluation.functions.extended import refusal
 from waferscope_query.promql.grid import DEFAULT_LIMITS, Grid, Limits, fixed_time, subquery_grid
 from waferscope_query.promql.parsing import Query
 from waferscope_query.promql.parsing.tree import (
-    Aggregate,
     Call,
     Expr,
     MatrixSelector,
@@ -23,8 +22,6 @@ from waferscope_query.promql.parsing.tree import (
 )
 from waferscope_query.promql.resolving import Resolver
 from waferscope_query.promql.source import Selection
-
-_MISSING_AGGREGATES = frozenset({"limitk", "limit_ratio"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,5 +127,3 @@ class _Survey:
                 reason = refusal(arg.selector.extension, node.function) if isinstance(arg, MatrixSelector) else None
                 if reason is not None:
                     raise ExecutionError(reason)
-        if isinstance(node, Aggregate) and node.op in _MISSING_AGGREGATES:
-            raise ExecutionError(f"aggregation {node.op}() is not supported by this engine")

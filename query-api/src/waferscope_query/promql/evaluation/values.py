@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from waferscope_query.promql.errors import ExecutionError
 from waferscope_query.promql.evaluation.grouping import group_rows
-from waferscope_query.promql.labels import METRIC_NAME, LabelFrame, Strings
+from waferscope_query.promql.labels import METADATA_LABELS, LabelFrame, Strings
 from waferscope_query.promql.source import Samples
 
 
@@ -35,8 +35,8 @@ class Vector:
         labels: The label sets of n series.
         values: float64[n, s].
         present: bool[n, s]; what is absent has an arbitrary value.
-        drop_name: bool[n]; the metric name is to be removed in the end. It stays until then, so that outer
-            operators can still see it (Prometheus, delayed name removal).
+        drop_name: bool[n]; the metric's name, type and unit are to be removed in the end. They stay until then, so
+            that outer operators can still see them (Prometheus, delayed name removal).
     """
 
     labels: LabelFrame
@@ -91,8 +91,10 @@ class Vector:
         seen = self.take(np.flatnonzero(self.present.any(axis=1)))
         if not seen.drop_name.any():
             return seen.merged()
-        names = np.where(seen.drop_name, 0, seen.labels.column(METRIC_NAME)).astype(np.int32)
-        bare = replace(seen, labels=seen.labels.assign(METRIC_NAME, names))
+        labels = seen.labels
+        for name in set(METADATA_LABELS).intersection(labels.names):
+            labels = labels.assign(name, np.where(seen.drop_name, 0, labels.column(name)).astype(np.int32))
+        bare = replace(seen, labels=labels)
         return replace(bare.merged(), drop_name=np.zeros(0, np.bool_))
 
 

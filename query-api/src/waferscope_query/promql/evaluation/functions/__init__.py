@@ -8,6 +8,8 @@ from waferscope_query.promql.evaluation.functions import (
     histograms,
     ranges,
     relabeling,
+    sorting,
+    trends,
 )
 from waferscope_query.promql.evaluation.functions.arguments import Function
 
@@ -19,4 +21,6 @@ IMPLEMENTED: dict[str, Function] = {
     **histograms.FUNCTIONS,
     **ranges.FUNCTIONS,
     **relabeling.FUNCTIONS,
+    **sorting.FUNCTIONS,
+    **trends.FUNCTIONS,
 }

@@ -53,23 +53,10 @@ def _timestamp(node: Call, context: Context) -> Vector:
     return replace(vector, values=times).nameless()
 
 
-def _sort(node: Call, context: Context) -> Vector:
-    """Order an instant answer by value, NaN last; over a range there is nothing to order."""
-    vector = context.vector(node.args[0])
-    if len(context.times) != 1:
-        text = "sort is ineffective for range queries since results are always ordered by labels"
-        context.notes.warn(text, node.start)
-        return vector
-    sign = 1 if node.function == "sort" else -1
-    return vector.take(np.argsort(sign * vector.values[:, 0], kind="stable"))
-
-
 FUNCTIONS: dict[str, Function] = {
     "vector": _vector,
     "scalar": _scalar,
     "time": _time,
     "pi": _pi,
     "timestamp": _timestamp,
-    "sort": _sort,
-    "sort_desc": _sort,
 }

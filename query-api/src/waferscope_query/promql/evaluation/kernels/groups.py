@@ -141,3 +141,15 @@ def strongest(
                 best = np.argsort(keys[:count], kind="mergesort")
                 for k in range(wanted[j]):
                     kept[rows[best[k]], j] = True
+
+
+@kernel
+def foremost(present: Bools, order: Ints, bounds: Ints, wanted: Ints, kept: Bools) -> None:
+    """Mark the first `wanted` int64[s] present rows of each group."""
+    for g in range(len(bounds) - 1):
+        for j in range(present.shape[1]):
+            count = 0
+            for k in range(bounds[g], bounds[g + 1]):
+                if count < wanted[j] and present[order[k], j]:
+                    kept[order[k], j] = True
+                    count += 1
