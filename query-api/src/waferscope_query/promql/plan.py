@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from waferscope_query.promql.errors import BadDataError, ExecutionError
 from waferscope_query.promql.evaluation.functions import IMPLEMENTED
 from waferscope_query.promql.evaluation.functions.extended import refusal
+from waferscope_query.promql.evaluation.functions.info_lookup import info_lookup
 from waferscope_query.promql.grid import DEFAULT_LIMITS, Grid, Limits, fixed_time, subquery_grid
 from waferscope_query.promql.parsing import Query
 from waferscope_query.promql.parsing.tree import (
@@ -34,7 +35,7 @@ class Plan:
         limits: What it may use.
         instant: Whether an instant query was asked (one step, answered as a vector).
         selections: What to fetch.
-        selection_of: The index of a selector's selection, by the selector's first character.
+        selection_of: The index of a selector's selection, by the first character of the selector or info().
     """
 
     query: Query
@@ -108,6 +109,9 @@ class _Survey:
         elif isinstance(node, Subquery):
             inner = subquery_grid(node, first_ms, last_ms, self._limits)
             self.visit(node.expr, inner.start_ms, inner.end_ms)
+        elif isinstance(node, Call) and node.function == "info":
+            self.visit(node.args[0], first_ms, last_ms)
+            self._note_info(node, first_ms, last_ms)
         else:
             for child in node.children:
                 self.visit(child, first_ms, last_ms)
@@ -115,8 +119,19 @@ class _Survey:
     def _note(self, selector: VectorSelector, after_ms: int, last_ms: int) -> None:
         """Windows are open at their left end (Prometheus 3); smoothing looks ahead as well."""
         last_ms += self._limits.lookback_ms if selector.extension == "smoothed" else 0
-        self.selection_of[selector.start] = len(self.selections)
-        self.selections.append(Selection(selector.matchers, after_ms + 1, last_ms))
+        self._add(selector.start, Selection(selector.matchers, after_ms + 1, last_ms))
+
+    def _note_info(self, node: Call, first_ms: int, last_ms: int) -> None:
+        lookup = info_lookup(node, self._grid)
+        if lookup.at is not None:
+            first_ms = last_ms = lookup.at
+        after_ms = first_ms - lookup.offset_ms - self._limits.lookback_ms
+        selection = Selection((*lookup.names, *lookup.data), after_ms + 1, last_ms - lookup.offset_ms)
+        self._add(node.start, selection)
+
+    def _add(self, start: int, selection: Selection) -> None:
+        self.selection_of[start] = len(self.selections)
+        self.selections.append(selection)
 
     @staticmethod
     def _refuse_missing(node: Expr) -> None:
