@@ -118,7 +118,9 @@ _REDUCTIONS: dict[str, Callable[[Vector, Rows, Cells], Cells]] = {
 def _quantiles(node: Aggregate, vector: Vector, ids: Rows, count: int, context: Context) -> Cells:
     assert node.param is not None
     q = context.scalar(node.param)
-    check_quantile(q, unwrap(node.param), context)
+    numbers = q[~np.isnan(q)]
+    extremes = [numbers.min(), numbers.max()] if len(numbers) else []
+    check_quantile(np.array([*extremes, *q[np.isnan(q)]]), unwrap(node.param), context)
     values, seen = context.cells(count)
     kernels.quantiles(vector.values, vector.present, *ordered_groups(ids, count), q, values, seen)
     return values, seen

@@ -61,7 +61,7 @@ def sample_times(node: VectorSelector, context: Context) -> Vector:
 def times_of_newest(
     samples: Samples, times: NDArray[np.int64], context: Context
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """When the newest samples within the lookback were taken, float64[n, s] in ms, and where there are any, bool[n, s]."""
+    """When the newest samples within the lookback were taken, float64[n, s] in ms, and where there is one."""
     taken, present = context.cells(len(samples.labels))
     lookback, stale = context.limits.lookback_ms, stale_markers(samples)
     for first, last in context.blocks(len(taken)):

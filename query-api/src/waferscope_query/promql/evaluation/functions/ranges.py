@@ -71,8 +71,9 @@ def _quantile(node: Call, context: Context) -> Vector:
 def _rate(node: Call, context: Context) -> Vector:
     windows = context.windows(node.args[0])
     if windows.extension:
-        return of_extended(node.function, windows, context)
-    vector = over_windows(windows, context, counters.extrapolated, True, True)  # noqa: FBT003, numba takes no keywords
+        vector = of_extended(node.function, windows, context)
+    else:
+        vector = over_windows(windows, context, counters.extrapolated, True, True)  # noqa: FBT003, numba takes no keywords
     _inform_of_gauges(vector, node.args[0], context)
     return vector
 
@@ -80,8 +81,9 @@ def _rate(node: Call, context: Context) -> Vector:
 def _increase(node: Call, context: Context) -> Vector:
     windows = context.windows(node.args[0])
     if windows.extension:
-        return of_extended(node.function, windows, context)
-    vector = over_windows(windows, context, counters.extrapolated, True, False)  # noqa: FBT003, numba takes no keywords
+        vector = of_extended(node.function, windows, context)
+    else:
+        vector = over_windows(windows, context, counters.extrapolated, True, False)  # noqa: FBT003, numba takes no keywords
     _inform_of_gauges(vector, node.args[0], context)
     return vector
 

@@ -22,8 +22,7 @@ def _sort(node: Call, context: Context) -> Vector:
     """Order an instant answer by value, NaN last; over a range there is nothing to order."""
     vector = context.vector(node.args[0])
     if len(context.times) != 1:
-        text = "sort is ineffective for range queries since results are always ordered by labels"
-        context.notes.warn(text, node.start)
+        _warn(node, context)
         return vector
     sign = 1 if node.function == "sort" else -1
     return vector.take(np.argsort(sign * vector.values[:, 0], kind="stable"))
@@ -33,12 +32,18 @@ def _sort_by_label(node: Call, context: Context) -> Vector:
     """Order by labels, numbers in them by value, then by all labels."""
     vector = context.vector(node.args[0])
     if len(context.times) != 1:
+        _warn(node, context)
         return vector
     sign = 1 if node.function == "sort_by_label" else -1
     keys = [_ranks(vector.labels, context.string(arg)) for arg in node.args[1:]]
     whole = np.empty(len(vector), np.int64)
     whole[vector.labels.order()] = np.arange(len(vector))
     return vector.take(np.lexsort([sign * key for key in reversed([*keys, whole])]))
+
+
+def _warn(node: Call, context: Context) -> None:
+    text = "sort is ineffective for range queries since results are always ordered by labels"
+    context.notes.warn(text, node.start)
 
 
 def _ranks(labels: LabelFrame, name: str) -> np.typing.NDArray[np.int64]:
