@@ -27,6 +27,7 @@ KEYWORDS = AGGREGATORS | MODIFIERS | WORD_OPERATORS | DURATION_WORDS | {"start",
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _COMMENT = re.compile(r"#[^\r\n]*")
+_BEFORE_PARENTHESIS = re.compile(r"[ \t\r\n]*\(")
 _WORD = re.compile(r"[\w.:]+")
 _LABEL = re.compile(r"[\w.]+")
 _LETTERS = re.compile(r"[A-Za-z_]*")
@@ -164,7 +165,7 @@ class Lexer:
         lower = word.lower() if word.isascii() else word
         if lower in ("inf", "nan"):
             return self._take("number", end)
-        if lower in KEYWORDS and (lower not in FILLS or self._text[end:].lstrip(" \t\r\n").startswith("(")):
+        if lower in KEYWORDS and (lower not in FILLS or _BEFORE_PARENTHESIS.match(self._text, end)):
             return self._take(lower, end)
         return self._take("metric identifier" if ":" in word else "identifier", end)
 
