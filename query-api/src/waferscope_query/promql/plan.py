@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from waferscope_query.promql.errors import BadDataError, ExecutionError
 from waferscope_query.promql.evaluation.functions import IMPLEMENTED
-from waferscope_query.promql.evaluation.functions.extended import refusal
 from waferscope_query.promql.evaluation.functions.info_lookup import info_lookup
 from waferscope_query.promql.grid import DEFAULT_LIMITS, Grid, Limits, fixed_time, subquery_grid
+from waferscope_query.promql.invariants import mark_invariants
 from waferscope_query.promql.parsing import Query
 from waferscope_query.promql.parsing.tree import (
     Call,
@@ -19,7 +19,6 @@ from waferscope_query.promql.parsing.tree import (
     Subquery,
     ValueType,
     VectorSelector,
-    unwrap,
 )
 from waferscope_query.promql.resolving import Resolver
 from waferscope_query.promql.source import Selection
@@ -80,7 +79,8 @@ def plan_range(query: Query, start_ms: int, end_ms: int, step_ms: int, limits: L
 
 
 def _plan(query: Query, grid: Grid, limits: Limits, *, instant: bool) -> Plan:
-    resolved = Query(query.text, Resolver(query, grid, 0 if instant else grid.step_ms).resolve(query.tree))
+    resolver = Resolver(query, grid, 0 if instant else grid.step_ms)
+    resolved = Query(query.text, mark_invariants(resolver.resolve(query.tree), grid))
     survey = _Survey(grid, limits)
     survey.visit(resolved.tree, grid.start_ms, grid.end_ms)
     return Plan(resolved, grid, limits, instant, tuple(survey.selections), survey.selection_of)
@@ -137,8 +137,3 @@ class _Survey:
     def _refuse_missing(node: Expr) -> None:
         if isinstance(node, Call) and node.function not in IMPLEMENTED:
             raise ExecutionError(f"function {node.function}() is not supported by this engine")
-        if isinstance(node, Call):
-            for arg in map(unwrap, node.args):
-                reason = refusal(arg.selector.extension, node.function) if isinstance(arg, MatrixSelector) else None
-                if reason is not None:
-                    raise ExecutionError(reason)

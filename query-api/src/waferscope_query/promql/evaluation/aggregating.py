@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from waferscope_query.promql.evaluation.functions.arguments import check_quantil
 from waferscope_query.promql.evaluation.grouping import Rows, group_rows, ordered_groups
 from waferscope_query.promql.evaluation.kernels import groups as kernels
 from waferscope_query.promql.evaluation.limiting import limit_number, limit_ratio
+from waferscope_query.promql.evaluation.operators import larger, smaller
 from waferscope_query.promql.evaluation.values import Vector
 from waferscope_query.promql.labels import METADATA_LABELS, LabelFrame
 from waferscope_query.promql.parsing.literals import is_utf8, quote
@@ -118,9 +120,10 @@ _REDUCTIONS: dict[str, Callable[[Vector, Rows, Cells], Cells]] = {
 def _quantiles(node: Aggregate, vector: Vector, ids: Rows, count: int, context: Context) -> Cells:
     assert node.param is not None
     q = context.scalar(node.param)
-    numbers = q[~np.isnan(q)]
-    extremes = [numbers.min(), numbers.max()] if len(numbers) else []
-    check_quantile(np.array([*extremes, *q[np.isnan(q)]]), unwrap(node.param), context)
+    nan = np.isnan(q)
+    lowest, highest = functools.reduce(smaller, q), functools.reduce(larger, q)  # NaN but for infinities
+    extremes = [lowest] * (lowest < 0) + [highest] * (highest > 1)
+    check_quantile(np.array([*extremes, *q[nan]]), unwrap(node.param), context)
     values, seen = context.cells(count)
     kernels.quantiles(vector.values, vector.present, *ordered_groups(ids, count), q, values, seen)
     return values, seen
@@ -147,7 +150,7 @@ def _wanted(node: Aggregate, context: Context) -> NDArray[np.int64]:
     """
     assert node.param is not None
     values = context.scalar(node.param)
-    if np.max(values, initial=-math.inf, where=~np.isnan(values)) < 1 and not np.isnan(values).all():
+    if values.max() < 1:  # not so where one is NaN
         return np.zeros(len(values), np.int64)
     if np.isnan(values).any():
         raise ExecutionError("Parameter value is NaN")

@@ -41,10 +41,8 @@ def match_vectors(node: Binary, left: Vector, right: Vector) -> Vector:
     swapped = matching.cardinality == Cardinality.ONE_TO_MANY
     if swapped:
         many, one = one, many
-    _refuse_duplicates(node, many, one, count)
     matches = _matches(node, many, one, count)
-    _refuse_many(node, matches.groups, matches.present, count)
-    _refuse_ambiguous(node, matches)
+    _refuse([_duplicates(node, many, one, count), _many(node, matches, count), _ambiguous(node, matches)])
     left_values, right_values = (matches.one, matches.many) if swapped else (matches.many, matches.one)
     values, kept = _apply(node, left_values, right_values)
     drop_name = np.full(len(matches.labels), node.return_bool)
@@ -119,19 +117,39 @@ def _pairs(many: _Side, one: _Side, count: int) -> tuple[Rows, Rows]:
     return many_rows, order[np.repeat(starts[many.groups], partners) + nth]
 
 
-def _refuse_duplicates(node: Binary, many: _Side, one: _Side, count: int) -> None:
-    """The "one" side may hold a single series per match group and step, matched or not."""
-    if len(np.unique(one.groups)) == len(one.groups):
-        return
-    asked = np.True_ if node.matching.fills else many.vector.present.any(axis=0)
-    numbers = np.zeros((count, one.vector.present.shape[1]), np.int32)
-    np.add.at(numbers, one.groups, one.vector.present & asked)
+_Complaint = tuple[int, str]
+"""The step at which two series can't be told apart, and what to say of it."""
+
+
+def _refuse(complaints: list[_Complaint | None]) -> None:
+    """Raise the earliest complaint; at the same step, the first in the list."""
+    found = [complaint for complaint in complaints if complaint is not None]
+    if found:
+        raise ExecutionError(min(found, key=lambda complaint: complaint[0])[1])
+
+
+def _first_crowded(ids: Rows, present: Bools, count: int) -> tuple[int, int] | None:
+    """The first step at which rows with the same number, and this number, are present more than once."""
+    numbers = np.zeros((count, present.shape[1]), np.int32)
+    np.add.at(numbers, ids, present)
     groups, steps = np.nonzero(numbers > 1)
     if not len(groups):
-        return
+        return None
     first = np.argmin(steps)
-    rows = np.flatnonzero((one.groups == groups[first]) & one.vector.present[:, steps[first]])
-    raise ExecutionError(_duplicates_text(node, one.vector.labels, int(rows[0]), int(rows[1])))
+    return int(steps[first]), int(groups[first])
+
+
+def _duplicates(node: Binary, many: _Side, one: _Side, count: int) -> _Complaint | None:
+    """The "one" side may hold a single series per match group and step, matched or not."""
+    if len(np.unique(one.groups)) == len(one.groups):
+        return None
+    asked = np.True_ if node.matching.fills else many.vector.present.any(axis=0)
+    crowded = _first_crowded(one.groups, one.vector.present & asked, count)
+    if crowded is None:
+        return None
+    step, group = crowded
+    rows = np.flatnonzero((one.groups == group) & one.vector.present[:, step])
+    return step, _duplicates_text(node, one.vector.labels, int(rows[0]), int(rows[1]))
 
 
 def _match_labels(node: Binary, labels: LabelFrame) -> LabelFrame:
@@ -151,31 +169,27 @@ def _duplicates_text(node: Binary, labels: LabelFrame, first: int, second: int) 
     )
 
 
-def _refuse_many(node: Binary, groups: Rows, present: Bools, count: int) -> None:
-    if node.matching.cardinality != Cardinality.ONE_TO_ONE or len(np.unique(groups)) == len(groups):
-        return
-    numbers = np.zeros((count, present.shape[1]), np.int32)
-    np.add.at(numbers, groups, present)
-    if (numbers > 1).any():
-        raise ExecutionError(
-            "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
-        )
+def _many(node: Binary, matches: _Matches, count: int) -> _Complaint | None:
+    """Without group_left or group_right, each match group has one result."""
+    if node.matching.cardinality != Cardinality.ONE_TO_ONE or len(np.unique(matches.groups)) == len(matches.groups):
+        return None
+    crowded = _first_crowded(matches.groups, matches.present, count)
+    text = "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+    return None if crowded is None else (crowded[0], text)
 
 
-def _refuse_ambiguous(node: Binary, matches: _Matches) -> None:
+def _ambiguous(node: Binary, matches: _Matches) -> _Complaint | None:
     """The copied labels must not make two series of the "many" side equal."""
     if node.matching.cardinality == Cardinality.ONE_TO_ONE:
-        return
-    labels, groups, present = matches.labels, matches.groups, matches.present
-    ids, firsts = group_rows(labels)
-    if len(firsts) == len(labels):
-        return
-    keys = ids * (int(groups.max()) + 1) + groups
+        return None
+    ids, firsts = group_rows(matches.labels)
+    if len(firsts) == len(matches.labels):
+        return None
+    keys = ids * (int(matches.groups.max()) + 1) + matches.groups
     distinct, inverse = np.unique(keys, return_inverse=True)
-    numbers = np.zeros((len(distinct), present.shape[1]), np.int32)
-    np.add.at(numbers, inverse, present)
-    if (numbers > 1).any():
-        raise ExecutionError("multiple matches for labels: grouping labels must ensure unique matches")
+    crowded = _first_crowded(inverse, matches.present, len(distinct))
+    text = "multiple matches for labels: grouping labels must ensure unique matches"
+    return None if crowded is None else (crowded[0], text)
 
 
 def _result_labels(node: Binary, many: LabelFrame, one: LabelFrame) -> LabelFrame:

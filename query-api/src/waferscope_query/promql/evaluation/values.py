@@ -60,8 +60,14 @@ class Vector:
         """The same vector, its metric names to be removed in the end."""
         return replace(self, drop_name=np.ones(len(self), np.bool_))
 
+    def repeated(self, steps: int) -> Vector:
+        """A vector of one step, the same at all of `steps`."""
+        return replace(
+            self, values=np.repeat(self.values, steps, axis=1), present=np.repeat(self.present, steps, axis=1)
+        )
+
     def merged(self) -> Vector:
-        """Join series with equal labels that are never present at the same step.
+        """Join series with equal labels that are never present at the same step; names go if the first one's does.
 
         Raises:
             ExecutionError: Two of them are.
@@ -71,6 +77,7 @@ class Vector:
             return self
         values, present = self.values[firsts].copy(), self.present[firsts].copy()
         drop_name = self.drop_name[firsts].copy()
+        since = np.where(present.any(axis=1), present.argmax(axis=1), present.shape[1])
         again = np.ones(len(self), np.bool_)
         again[firsts] = False
         for row in np.flatnonzero(again):
@@ -79,7 +86,9 @@ class Vector:
                 raise ExecutionError("vector cannot contain metrics with the same labelset")
             values[target] = np.where(self.present[row], self.values[row], values[target])
             present[target] |= self.present[row]
-            drop_name[target] |= self.drop_name[row]
+            begin = int(self.present[row].argmax())
+            if self.present[row].any() and begin < since[target]:
+                since[target], drop_name[target] = begin, self.drop_name[row]
         return Vector(self.labels.take(firsts), values, present, drop_name)
 
     def final(self) -> Vector:
