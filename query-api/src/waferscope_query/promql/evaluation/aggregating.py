@@ -120,10 +120,9 @@ _REDUCTIONS: dict[str, Callable[[Vector, Rows, Cells], Cells]] = {
 def _quantiles(node: Aggregate, vector: Vector, ids: Rows, count: int, context: Context) -> Cells:
     assert node.param is not None
     q = context.scalar(node.param)
-    nan = np.isnan(q)
     lowest, highest = functools.reduce(smaller, q), functools.reduce(larger, q)  # NaN but for infinities
-    extremes = [lowest] * (lowest < 0) + [highest] * (highest > 1)
-    check_quantile(np.array([*extremes, *q[nan]]), unwrap(node.param), context)
+    extremes = np.array([lowest, highest])[[lowest < 0, highest > 1]]
+    check_quantile(np.concatenate([extremes, q[np.isnan(q)]]), unwrap(node.param), context)
     values, seen = context.cells(count)
     kernels.quantiles(vector.values, vector.present, *ordered_groups(ids, count), q, values, seen)
     return values, seen
