@@ -28,9 +28,11 @@ def _vector(node: Call, context: Context) -> Vector:
 def _scalar(node: Call, context: Context) -> Scalar:
     """The value of a vector's only series, else NaN."""
     vector = context.vector(node.args[0])
+    if not len(vector):
+        return Scalar(np.full(len(context.times), np.nan))
     alone = vector.present.sum(axis=0) == 1
-    total = np.where(vector.present, vector.values, 0).sum(axis=0)
-    return Scalar(np.where(alone, total, np.nan))
+    only = vector.values[vector.present.argmax(axis=0), np.arange(len(context.times))]
+    return Scalar(np.where(alone, only, np.nan))
 
 
 def _time(node: Call, context: Context) -> Scalar:
