@@ -37,11 +37,7 @@ func (a *appender) Append(
 	if err != nil {
 		return ref, err
 	}
-	var refs, one []byte
-	for _, symbol := range a.symbols.SymbolizeLabels(ls, nil) {
-		refs = protowire.AppendVarint(refs, uint64(symbol))
-	}
-	one = field(one, 1, refs)
+	one := field(nil, 1, packed(a.symbols.SymbolizeLabels(ls, nil)))
 	switch {
 	case fh != nil:
 		point := writev2.FromFloatHistogram(st, t, fh)
@@ -84,6 +80,13 @@ func sample(st, t int64, v float64) []byte {
 	if st != 0 {
 		text = protowire.AppendTag(text, 3, protowire.VarintType)
 		text = protowire.AppendVarint(text, uint64(st))
+	}
+	return text
+}
+
+func packed(refs []uint32) (text []byte) {
+	for _, ref := range refs {
+		text = protowire.AppendVarint(text, uint64(ref))
 	}
 	return text
 }
