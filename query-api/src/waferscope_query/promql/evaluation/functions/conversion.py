@@ -50,7 +50,7 @@ def _timestamp(node: Call, context: Context) -> Vector:
     inner = unwrap(node.args[0])
     if isinstance(inner, VectorSelector):
         return sample_times(inner, context).nameless()
-    vector = context.vector(inner)
+    vector = context.vector(node.args[0])
     times = np.broadcast_to(context.times / 1000, vector.values.shape)
     return replace(vector, values=times).nameless()
 
