@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +15,6 @@ from waferscope_query.promql.evaluation.functions.arguments import check_quantil
 from waferscope_query.promql.evaluation.grouping import Rows, group_rows, ordered_groups
 from waferscope_query.promql.evaluation.kernels import groups as kernels
 from waferscope_query.promql.evaluation.limiting import limit_number, limit_ratio
-from waferscope_query.promql.evaluation.operators import larger, smaller
 from waferscope_query.promql.evaluation.values import Vector
 from waferscope_query.promql.labels import METADATA_LABELS, LabelFrame
 from waferscope_query.promql.parsing.literals import is_utf8, quote
@@ -120,8 +118,11 @@ _REDUCTIONS: dict[str, Callable[[Vector, Rows, Cells], Cells]] = {
 def _quantiles(node: Aggregate, vector: Vector, ids: Rows, count: int, context: Context) -> Cells:
     assert node.param is not None
     q = context.scalar(node.param)
-    lowest, highest = functools.reduce(smaller, q), functools.reduce(larger, q)  # NaN but for infinities
-    extremes = np.array([lowest, highest])[[lowest < 0, highest > 1]]
+    numbers = q[~np.isnan(q)]
+    if len(numbers) < len(q):
+        numbers = numbers[np.isinf(numbers)]  # beside NaN, Prometheus sees infinities alone
+    lowest, highest = numbers.min(initial=0), numbers.max(initial=1)
+    extremes = np.array([lowest, highest])[[bool(lowest < 0), bool(highest > 1)]]
     check_quantile(np.concatenate([extremes, q[np.isnan(q)]]), unwrap(node.param), context)
     values, seen = context.cells(count)
     kernels.quantiles(vector.values, vector.present, *ordered_groups(ids, count), q, values, seen)
@@ -149,7 +150,7 @@ def _wanted(node: Aggregate, context: Context) -> NDArray[np.int64]:
     """
     assert node.param is not None
     values = context.scalar(node.param)
-    if values.max() < 1:  # not so where one is NaN
+    if (values < 1).all():  # not so where one is NaN
         return np.zeros(len(values), np.int64)
     if np.isnan(values).any():
         raise ExecutionError("Parameter value is NaN")

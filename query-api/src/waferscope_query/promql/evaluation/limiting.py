@@ -39,7 +39,7 @@ def limit_ratio(node: Aggregate, vector: Vector, context: Context) -> Vector:
     ratio, start = context.scalar(node.param), unwrap(node.param).start
     if np.isnan(ratio).any():
         raise ExecutionError("Ratio value is NaN")
-    for extreme, limit in ((float(ratio.max()), 1.0), (float(ratio.min()), -1.0)):
+    for extreme, limit in ((float(ratio.max(initial=0)), 1.0), (float(ratio.min(initial=0)), -1.0)):
         if abs(extreme) > 1 and extreme * limit > 0:
             text = f"ratio value should be between -1 and 1, got {general_text(extreme)}"
             context.notes.warn(f"{text}, capping to {general_text(limit)}", start)

@@ -75,6 +75,8 @@ class Vector:
         ids, firsts = group_rows(self.labels)
         if len(firsts) == len(self):
             return self
+        if not self.present.shape[1]:
+            return self.take(firsts)
         values, present = self.values[firsts].copy(), self.present[firsts].copy()
         drop_name = self.drop_name[firsts].copy()
         since = np.where(present.any(axis=1), present.argmax(axis=1), present.shape[1])

@@ -109,7 +109,7 @@ def _described(base: Vector, ignored: NDArray[np.bool_], targets: Rows, infos: _
 
 def _pieces(metrics: dict[int, Rows], present: NDArray[np.bool_]) -> list[tuple[list[int], NDArray[np.bool_]]]:
     """The different sets of info series over the steps, each with the steps it holds at."""
-    if not metrics:
+    if not metrics or not len(present):
         return [([], present)]
     table = np.array(list(metrics.values()))
     distinct, which = np.unique(table, axis=1, return_inverse=True)

@@ -21,8 +21,8 @@ _LARGEST = 2**63
 def _sort(node: Call, context: Context) -> Vector:
     """Order an instant answer by value, NaN last; over a range there is nothing to order."""
     vector = context.vector(node.args[0])
+    _warn_of_range(node, context)
     if len(context.times) != 1:
-        _warn(node, context)
         return vector
     sign = 1 if node.function == "sort" else -1
     return vector.take(np.argsort(sign * vector.values[:, 0], kind="stable"))
@@ -31,8 +31,8 @@ def _sort(node: Call, context: Context) -> Vector:
 def _sort_by_label(node: Call, context: Context) -> Vector:
     """Order by labels, numbers in them by value, then by all labels."""
     vector = context.vector(node.args[0])
+    _warn_of_range(node, context)
     if len(context.times) != 1:
-        _warn(node, context)
         return vector
     sign = 1 if node.function == "sort_by_label" else -1
     keys = [_ranks(vector.labels, context.string(arg)) for arg in node.args[1:]]
@@ -41,7 +41,9 @@ def _sort_by_label(node: Call, context: Context) -> Vector:
     return vector.take(np.lexsort([sign * key for key in reversed([*keys, whole])]))
 
 
-def _warn(node: Call, context: Context) -> None:
+def _warn_of_range(node: Call, context: Context) -> None:
+    if context.grid.start_ms == context.grid.end_ms:
+        return
     text = "sort is ineffective for range queries since results are always ordered by labels"
     context.notes.warn(text, node.start)
 
