@@ -12,7 +12,8 @@
     eval instant at 4m x +
       fail 1:4: parse error: unexpected end of input
 
-A line of its own with `note …` states a warning or info. Each `load` starts anew.
+A line of its own with `note …` states a warning or info, `ordered` that the series come in this order. Each `load`
+starts anew.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Case:
     series: list[tuple[Labels, list[float | None]]] = field(default_factory=list)
     failure: str | None = None
     notes: list[str] = field(default_factory=list)
+    ordered: bool = False
 
 
 def read_cases(path: Path) -> list[Case]:
@@ -74,6 +76,8 @@ def read_cases(path: Path) -> list[Case]:
             loaded.append((labels, [ts for ts, _ in kept], [value for _, value in kept]))
         elif line.startswith("fail "):
             cases[-1].failure = line.removeprefix("fail ")
+        elif line == "ordered":
+            cases[-1].ordered = True
         elif line.startswith("note "):
             cases[-1].notes.append(line.removeprefix("note "))
         else:

@@ -6,8 +6,11 @@ from waferscope_query.promql.evaluation.functions import (
     dates,
     elementwise,
     histograms,
+    info,
     ranges,
     relabeling,
+    sorting,
+    trends,
 )
 from waferscope_query.promql.evaluation.functions.arguments import Function
 
@@ -17,6 +20,9 @@ IMPLEMENTED: dict[str, Function] = {
     **dates.FUNCTIONS,
     **elementwise.FUNCTIONS,
     **histograms.FUNCTIONS,
+    **info.FUNCTIONS,
     **ranges.FUNCTIONS,
     **relabeling.FUNCTIONS,
+    **sorting.FUNCTIONS,
+    **trends.FUNCTIONS,
 }

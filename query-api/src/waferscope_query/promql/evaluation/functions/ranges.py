@@ -22,6 +22,7 @@ _REDUCTIONS = {
     "count_over_time": over_time.COUNT,
     "first_over_time": over_time.FIRST,
     "last_over_time": over_time.LAST,
+    "mad_over_time": over_time.MAD,
     "max_over_time": over_time.MAX,
     "min_over_time": over_time.MIN,
     "present_over_time": over_time.PRESENT,
@@ -33,7 +34,7 @@ _REDUCTIONS = {
 _COUNTER_SUFFIXES = ("_total", "_sum", "_count", "_bucket")
 
 
-def _run(windows: Windows, context: Context, kernel: Callable[..., None], *parameters: Any) -> Vector:
+def over_windows(windows: Windows, context: Context, kernel: Callable[..., None], *parameters: Any) -> Vector:
     """Call a window kernel block by block; the metric name is dropped."""
     samples = windows.samples
     values, present = context.cells(len(samples.labels))
@@ -50,19 +51,19 @@ def _reduction(node: Call, context: Context) -> Vector:
     windows = context.windows(node.args[0])
     if windows.extension:
         return of_extended(node.function, windows, context)
-    return _run(windows, context, over_time.reduced, _REDUCTIONS[node.function])
+    return over_windows(windows, context, over_time.reduced, _REDUCTIONS[node.function])
 
 
 def _pick(node: Call, context: Context) -> Vector:
     """first_over_time and last_over_time pick a sample as it is: its name stays."""
     windows = context.windows(node.args[0])
-    picked = _run(windows, context, over_time.reduced, _REDUCTIONS[node.function])
+    picked = over_windows(windows, context, over_time.reduced, _REDUCTIONS[node.function])
     return Vector(picked.labels, picked.values, picked.present, windows.drop_name)
 
 
 def _quantile(node: Call, context: Context) -> Vector:
     q = context.scalar(node.args[0])
-    vector = _run(context.windows(node.args[1]), context, over_time.quantiles, q)
+    vector = over_windows(context.windows(node.args[1]), context, over_time.quantiles, q)
     check_quantile(q[vector.present.any(axis=0)], node.args[0], context)
     return vector
 
@@ -70,8 +71,9 @@ def _quantile(node: Call, context: Context) -> Vector:
 def _rate(node: Call, context: Context) -> Vector:
     windows = context.windows(node.args[0])
     if windows.extension:
-        return of_extended(node.function, windows, context)
-    vector = _run(windows, context, counters.extrapolated, True, True)  # noqa: FBT003, numba takes no keywords
+        vector = of_extended(node.function, windows, context)
+    else:
+        vector = over_windows(windows, context, counters.extrapolated, True, True)  # noqa: FBT003, numba takes no keywords
     _inform_of_gauges(vector, node.args[0], context)
     return vector
 
@@ -79,8 +81,9 @@ def _rate(node: Call, context: Context) -> Vector:
 def _increase(node: Call, context: Context) -> Vector:
     windows = context.windows(node.args[0])
     if windows.extension:
-        return of_extended(node.function, windows, context)
-    vector = _run(windows, context, counters.extrapolated, True, False)  # noqa: FBT003, numba takes no keywords
+        vector = of_extended(node.function, windows, context)
+    else:
+        vector = over_windows(windows, context, counters.extrapolated, True, False)  # noqa: FBT003, numba takes no keywords
     _inform_of_gauges(vector, node.args[0], context)
     return vector
 
@@ -89,15 +92,15 @@ def _delta(node: Call, context: Context) -> Vector:
     windows = context.windows(node.args[0])
     if windows.extension:
         return of_extended(node.function, windows, context)
-    return _run(windows, context, counters.extrapolated, False, False)  # noqa: FBT003, numba takes no keywords
+    return over_windows(windows, context, counters.extrapolated, False, False)  # noqa: FBT003, numba takes no keywords
 
 
 def _irate(node: Call, context: Context) -> Vector:
-    return _run(context.windows(node.args[0]), context, counters.last_two, True)  # noqa: FBT003, numba takes no keywords
+    return over_windows(context.windows(node.args[0]), context, counters.last_two, True)  # noqa: FBT003, numba takes no keywords
 
 
 def _idelta(node: Call, context: Context) -> Vector:
-    return _run(context.windows(node.args[0]), context, counters.last_two, False)  # noqa: FBT003, numba takes no keywords
+    return over_windows(context.windows(node.args[0]), context, counters.last_two, False)  # noqa: FBT003, numba takes no keywords
 
 
 def _inform_of_gauges(vector: Vector, node: Expr, context: Context) -> None:
@@ -112,12 +115,12 @@ def _inform_of_gauges(vector: Vector, node: Expr, context: Context) -> None:
 
 
 def _deriv(node: Call, context: Context) -> Vector:
-    return _run(context.windows(node.args[0]), context, regression.slopes)
+    return over_windows(context.windows(node.args[0]), context, regression.slopes)
 
 
 def _predict_linear(node: Call, context: Context) -> Vector:
     ahead = context.scalar(node.args[1])
-    return _run(context.windows(node.args[0]), context, regression.predictions, context.times, ahead)
+    return over_windows(context.windows(node.args[0]), context, regression.predictions, context.times, ahead)
 
 
 FUNCTIONS: dict[str, Function] = {
