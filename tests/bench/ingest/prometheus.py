@@ -41,7 +41,7 @@ def prometheus() -> Iterator[Prometheus | None]:
         config.write_text(CONFIG, encoding="utf-8")
         command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder}/data"]
         command += [f"--web.listen-address=127.0.0.1:{port}", "--web.enable-otlp-receiver"]
-        command += ["--web.enable-admin-api", "--log.level=error"]
+        command += ["--web.enable-admin-api", "--web.enable-remote-write-receiver", "--log.level=error"]
         process = subprocess.Popen(command)
         try:
             url = f"http://127.0.0.1:{port}"
