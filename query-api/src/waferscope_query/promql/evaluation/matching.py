@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from waferscope_query.promql.errors import ExecutionError
+from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.grouping import Rows, group_rows, match_rows
+from waferscope_query.promql.evaluation.histogram_operators import TRIMS, Side, operate
 from waferscope_query.promql.evaluation.operators import compare, compute, is_comparison
 from waferscope_query.promql.evaluation.values import Vector
 from waferscope_query.promql.labels import METRIC_NAME, LabelFrame
@@ -26,7 +28,7 @@ class _Side:
     groups: Rows
 
 
-def match_vectors(node: Binary, left: Vector, right: Vector) -> Vector:
+def match_vectors(node: Binary, left: Vector, right: Vector, context: Context) -> Vector:
     """Find the partner of every series and apply the operator.
 
     Raises:
@@ -46,9 +48,16 @@ def match_vectors(node: Binary, left: Vector, right: Vector) -> Vector:
     labels = _result_labels(node, many.vector.labels.take(many_rows), one.vector.labels.take(one_rows))
     _refuse_ambiguous(node, labels, many.groups[many_rows], present)
     left_rows, right_rows = (one_rows, many_rows) if many.vector is right else (many_rows, one_rows)
-    values, kept = _apply(node, left.values[left_rows], right.values[right_rows])
     drop_name = np.full(len(labels), node.return_bool)
+    if left.histograms is not None or right.histograms is not None or node.op in TRIMS:
+        outcome = operate(node, _side(left, left_rows), _side(right, right_rows), present, context)
+        return Vector(labels, outcome.values, outcome.kept, drop_name, outcome.histograms).merged()
+    values, kept = _apply(node, left.values[left_rows], right.values[right_rows])
     return Vector(labels, values, present & kept, drop_name).merged()
+
+
+def _side(vector: Vector, rows: Rows) -> Side:
+    return Side(vector.values[rows], None if vector.histograms is None else vector.histograms.take(rows))
 
 
 def _apply(node: Binary, left: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[NDArray[np.float64], Bools]:
@@ -127,7 +136,7 @@ def _refuse_ambiguous(node: Binary, labels: LabelFrame, groups: Rows, present: B
 def _result_labels(node: Binary, many: LabelFrame, one: LabelFrame) -> LabelFrame:
     """The "many" side's labels, less what the operator or the matching removes, plus what is copied."""
     matching = node.matching
-    labels = many if is_comparison(node.op) else many.drop([METRIC_NAME])
+    labels = many if is_comparison(node.op) or node.op in TRIMS else many.drop([METRIC_NAME])
     if matching.cardinality == Cardinality.ONE_TO_ONE:
         labels = labels.project(matching.labels) if matching.on else labels.drop(matching.labels)
     for name in matching.include:

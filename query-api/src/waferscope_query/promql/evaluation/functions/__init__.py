@@ -6,6 +6,7 @@ from waferscope_query.promql.evaluation.functions import (
     dates,
     elementwise,
     histograms,
+    native,
     ranges,
     relabeling,
 )
@@ -17,6 +18,7 @@ IMPLEMENTED: dict[str, Function] = {
     **dates.FUNCTIONS,
     **elementwise.FUNCTIONS,
     **histograms.FUNCTIONS,
+    **native.FUNCTIONS,
     **ranges.FUNCTIONS,
     **relabeling.FUNCTIONS,
 }

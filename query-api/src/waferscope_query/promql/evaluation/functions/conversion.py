@@ -26,8 +26,8 @@ def _vector(node: Call, context: Context) -> Vector:
 
 
 def _scalar(node: Call, context: Context) -> Scalar:
-    """The value of a vector's only series, else NaN."""
-    vector = context.vector(node.args[0])
+    """The value of a vector's only series of floats, else NaN."""
+    vector = context.floats(node.args[0])
     alone = vector.present.sum(axis=0) == 1
     total = np.where(vector.present, vector.values, 0).sum(axis=0)
     return Scalar(np.where(alone, total, np.nan))
@@ -50,12 +50,12 @@ def _timestamp(node: Call, context: Context) -> Vector:
         return sample_times(inner, context).nameless()
     vector = context.vector(inner)
     times = np.broadcast_to(context.times / 1000, vector.values.shape)
-    return replace(vector, values=times).nameless()
+    return replace(vector, values=times, histograms=None).nameless()
 
 
 def _sort(node: Call, context: Context) -> Vector:
     """Order an instant answer by value, NaN last; over a range there is nothing to order."""
-    vector = context.vector(node.args[0])
+    vector = context.floats(node.args[0])
     if len(context.times) != 1:
         text = "sort is ineffective for range queries since results are always ordered by labels"
         context.notes.warn(text, node.start)
