@@ -3,8 +3,9 @@
 import pytest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ExponentialHistogramDataPoint
 
-from waferscope_collector.decode import histograms
+from waferscope_collector.decode import histograms, remote_write
 from waferscope_collector.decode.points import HistogramPoint
+from waferscope_collector.decode.remote_write_messages import V2
 
 Buckets = ExponentialHistogramDataPoint.Buckets
 
@@ -31,3 +32,29 @@ def test_scales_over_8_are_merged_down(offset: int, spans: tuple[int, ...], coun
 
 def test_scales_under_minus_4_are_refused() -> None:
     assert histograms.exponential(ExponentialHistogramDataPoint(scale=-5)) == histograms.TOO_COARSE
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset"),
+    [(0, 2**31 - 1), (0, -(2**31)), (20, 2**31 - 1), (-4, 80), (0, 1102), (0, -1103), (8, 1101 * 256)],
+)
+@pytest.mark.parametrize("side", ["positive", "negative"])
+def test_buckets_that_no_double_can_fall_into_are_refused(scale: int, offset: int, side: str) -> None:
+    point = ExponentialHistogramDataPoint(scale=scale, **{side: Buckets(offset=offset, bucket_counts=[1])})
+    assert histograms.exponential(point) == histograms.TOO_FAR
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset"), [(0, -1075), (0, 1023), (8, 1024 * 256), (8, -1075 * 256), (-4, 63), (-4, -68)]
+)
+def test_all_buckets_that_doubles_fall_into_are_stored(scale: int, offset: int) -> None:
+    point = ExponentialHistogramDataPoint(scale=scale, positive=Buckets(offset=offset, bucket_counts=[1]))
+    assert isinstance(histograms.exponential(point), HistogramPoint)
+
+
+@pytest.mark.parametrize("spans", [[(2**31 - 1, 1)], [(-(2**31), 1)], [(0, 1), (2**31 - 1, 1)]])
+def test_remote_writes_buckets_that_no_double_can_fall_into_are_refused(spans: list[tuple[int, int]]) -> None:
+    sent = V2["Histogram"](count_int=1, schema=0, positive_deltas=[1] * len(spans))
+    for offset, length in spans:
+        sent.positive_spans.add(offset=offset, length=length)
+    assert remote_write.histogram(sent) == histograms.TOO_FAR

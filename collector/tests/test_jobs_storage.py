@@ -282,6 +282,23 @@ async def test_spans_are_stored_once_and_steps_fold(writer: WriterUnderTest, con
     assert (stored["attempt"], stored["name"], stored["index"], stored["result"]) == (2, "fit", 3, "failure")
 
 
+NUMBERS = ("elapsed", "heartbeat.interval", "progress.done", "progress.total", "cpu.user", "cpu.system")
+
+
+@pytest.mark.parametrize("number", [1e15, 1e-15, 5e-324])
+async def test_no_number_of_a_job_keeps_the_views_from_being_read(
+    writer: WriterUnderTest, conn: asyncpg.Connection, number: float
+) -> None:
+    said = {f"wafer.job.{name}": number for name in NUMBERS}
+    odd = [otlp.job_event("started", n, job=f"J{n}", **said) for n in range(3)]
+    ended = [otlp.job_event("ended", 0, job=f"E{n}", wafer__job__result="success", **said) for n in range(30)]
+    ended.append(otlp.job_event("ended", 0, job="usual", wafer__job__result="failure", wafer__job__elapsed=1e9))
+    response = await writer.send("logs", otlp.logs(*odd, *ended))
+    assert response.partial_success.rejected_log_records == 0
+    for view in await conn.fetch("select viewname from pg_views where schemaname = 'wafer'"):
+        await conn.fetch(f"select * from wafer.{view['viewname']}")
+
+
 async def test_a_bad_event_is_refused_and_its_neighbours_are_stored(
     writer: WriterUnderTest, conn: asyncpg.Connection
 ) -> None:
@@ -289,10 +306,12 @@ async def test_a_bad_event_is_refused_and_its_neighbours_are_stored(
         otlp.job_event("started", 0, job="x" * 600),
         otlp.job_event("started", 0, wafer__job__attempt="first"),
         otlp.job_event("started", 0, wafer__job__progress__done=float("inf")),
+        otlp.job_event("started", 0, wafer__job__heartbeat__interval=1e308),
+        otlp.job_event("started", 0, wafer__job__cpu__user=-1e16),
         otlp.job_event("ended", 0, wafer__job__result="explosion"),
         logs_pb2.LogRecord(time_unix_nano=NOW, event_name="wafer.job.started"),
     ]
     response = await writer.send("logs", otlp.logs(*bad, otlp.job_event("started", 0)))
-    assert response.partial_success.rejected_log_records == 5
+    assert response.partial_success.rejected_log_records == 7
     assert "1 log records named wafer.job.started without wafer.job.id" in response.partial_success.error_message
     assert len(await runs(conn)) == 1

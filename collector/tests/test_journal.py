@@ -58,6 +58,7 @@ def test_a_writer_logs_json_lines_without_its_password(database_url: str) -> Non
         process.send(signal.SIGTERM)
         assert process.wait_exit() == 0
         events = [json.loads(line) for line in process.stderr.splitlines()]
+        assert {key for event in events for key in event} <= {"time", "level", "logger", "message", "process"}
     assert {event.get("process") for event in events} == {None, 0, 1}
     assert all(event["message"] and event["level"] == "info" for event in events)
     (nobody,) = free_ports(1)

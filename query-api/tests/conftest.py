@@ -88,7 +88,11 @@ def service(postgres_url: str, template_database: str) -> Iterator[Service]:
     """A query service of a module's own, as a process, on a fresh database."""
     url = f"http://127.0.0.1:{free_port()}"
     with databases.fresh(postgres_url, template_database) as database_url:
-        environment = {"WAFERSCOPE_DATABASE_URL": database_url, "WAFERSCOPE_QUERY_PORT": url.rsplit(":", 1)[1]}
+        environment = {
+            "WAFERSCOPE_DATABASE_URL": database_url,
+            "WAFERSCOPE_QUERY_PORT": url.rsplit(":", 1)[1],
+            "WAFERSCOPE_QUERY_WRITER_URL": "http://127.0.0.1:1",  # nobody listens there
+        }
         with (
             processes.waferscope("serve", "query", env=environment) as process,
             httpx.Client(base_url=url, timeout=60) as client,

@@ -103,6 +103,13 @@ class Points:
         return (*self.numbers, *self.number_deltas, *self.histograms, *self.histogram_deltas, *self.carriers)
 
     @property
+    def repeatable(self) -> bool:
+        """Whether storing them again changes nothing: deltas add up."""
+        return not (
+            any(len(one.ids) for one in self.number_deltas) or any(len(one.ids) for one in self.histogram_deltas)
+        )
+
+    @property
     def stored(self) -> tuple[int, int, int]:
         """How many samples, histograms and exemplars have a series."""
         exemplars = sum(

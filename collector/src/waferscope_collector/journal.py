@@ -13,7 +13,8 @@ Format = Literal["text", "json"]
 _PERIOD = 60.0  # s
 _BURST = 10  # lines of one kind in a period; what is more is counted
 _KINDS = 1000  # remembered at most
-_KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "more"}
+# What is no extra of an event; color_message is uvicorn's, the same message for terminals.
+_KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "more", "color_message"}
 
 
 def open_journal(form: Format, *, process: int | None = None) -> None:

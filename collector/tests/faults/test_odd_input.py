@@ -15,13 +15,14 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.logs.v1 import logs_pb2
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 from support import databases
 from writer_support import otlp
 from writer_support.otlp import CUMULATIVE, DELTA, NOW, SECOND
-from writer_support.running import running
+from writer_support.running import WriterUnderTest, running
 
 from waferscope_collector.batch import Signal
 from waferscope_collector.decode.remote_write import EARLIEST_MS
@@ -315,3 +316,31 @@ async def test_odd_times_of_remote_write_are_stored_exactly_or_refused_alone(
     await rollups.catch_up(conn, budget=60)
     summed = "select sum(count) from wafer.rollup_1h join wafer.series using (series_id) where metric = 'x'"
     assert await conn.fetchval(summed) == len(GOOD_MS)
+
+
+async def test_a_record_too_large_for_the_database_is_refused_alone(
+    writer: WriterUnderTest, conn: asyncpg.Connection
+) -> None:
+    many = [KeyValue()] * 500_001
+    body = otlp.value("x" * (32 * 1024 * 1024))
+    records = [
+        logs_pb2.LogRecord(time_unix_nano=NOW, body=otlp.value("good")),
+        logs_pb2.LogRecord(time_unix_nano=NOW, body=body),
+        logs_pb2.LogRecord(time_unix_nano=NOW, attributes=many),
+        otlp.job_event("started", 0),
+        otlp.job_event("started", 0, note="x" * (32 * 1024 * 1024)),
+    ]
+    records[3].attributes.extend(many)
+    answer = await writer.send("logs", otlp.logs(*records))
+    assert answer.partial_success.rejected_log_records == 4
+    assert await conn.fetchval("select array_agg(body #>> '{}') from wafer.log_record") == ["good"]
+    of = {"trace_id": bytes(15) + b"1", "start_time_unix_nano": NOW, "end_time_unix_nano": NOW}
+    spans = [
+        trace_pb2.Span(span_id=bytes(7) + b"0", **of),
+        trace_pb2.Span(span_id=bytes(7) + b"1", events=[trace_pb2.Span.Event()] * 500_001, **of),
+        trace_pb2.Span(span_id=bytes(7) + b"2", links=[trace_pb2.Span.Link()] * 500_001, **of),
+        trace_pb2.Span(span_id=bytes(7) + b"3", attributes=many, **of),
+    ]
+    answer = await writer.send("traces", otlp.traces(*spans))
+    assert answer.partial_success.rejected_spans == 3
+    assert await conn.fetchval("select array_agg(span_id) from wafer.span") == [bytes(7) + b"0"]

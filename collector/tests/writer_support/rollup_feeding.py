@@ -50,7 +50,8 @@ async def tell(conn: asyncpg.Connection, times: Iterable[int]) -> None:
     for ts in times:
         hours[ts // HOUR_MS * HOUR_MS].append(ts)
     batch = await conn.fetchval(
-        "insert into wafer.ingest_batch (digest, signal, points) values ($1, 'metrics', 1) returning batch_id",
+        "insert into wafer.ingest_batch (digest, signal, points, repeatable) values ($1, 'metrics', 1, true)"
+        " returning batch_id",
         os.urandom(16),
     )
     await conn.executemany(

@@ -76,6 +76,7 @@ class Endpoints:
         return {
             "WAFERSCOPE_QUERY_HOST": self.query_host,
             "WAFERSCOPE_QUERY_PORT": str(self.query_port),
+            "WAFERSCOPE_QUERY_WRITER_URL": self.writer_http,
             "WAFERSCOPE_WRITER_HOST": self.writer_host,
             "WAFERSCOPE_WRITER_HTTP_PORT": str(self.writer_http_port),
             "WAFERSCOPE_WRITER_GRPC_PORT": str(self.writer_grpc_port),

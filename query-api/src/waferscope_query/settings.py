@@ -1,5 +1,7 @@
 """Settings of the query service."""
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -18,3 +20,15 @@ class QuerySettings(Site):
     max_concurrency: int = Field(20, ge=1, description="Queries at a time; more wait in a queue")
     max_samples: int = Field(50_000_000, ge=1, description="Samples that a query may load into memory")
     lookback: float = Field(300.0, gt=0, description="Seconds that a sample counts as current, without a stale marker")
+    slow_query: float = Field(10.0, ge=0, description="Seconds from which a query is logged as slow")
+    active_queries: Path | None = Field(
+        None, description="File that notes the queries under way; after a crash the next start logs what it holds"
+    )
+    writer_url: str = Field(
+        "http://127.0.0.1:14318", description="The writer, which gets what is sent here to be stored"
+    )
+    enable_admin_api: bool = Field(
+        False,  # noqa: FBT003
+        validation_alias="WAFERSCOPE_ENABLE_ADMIN_API",
+        description="Whether /api/v1/admin may delete samples",
+    )

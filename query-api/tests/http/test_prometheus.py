@@ -255,3 +255,13 @@ async def test_many_queries_at_once_all_answer(service: Service, served: Writer)
 
     with ThreadPoolExecutor(16) as executor:
         assert list(executor.map(ask, range(64))) == [str(10 * number) for number in range(64)]
+
+
+def test_an_expression_is_laid_out_and_told_as_a_tree(service: Service) -> None:
+    assert answered(service, "format_query", query="sum  by(tool)( rate(x[5m]) )") == "sum by (tool) (rate(x[5m]))"
+    tree = answered(service, "parse_query", query="-x")
+    assert (tree["type"], tree["op"], tree["expr"]["name"]) == ("unaryExpr", "-", "x")
+    for path in ("format_query", "parse_query"):
+        refused = service.http.get(f"/api/v1/{path}", params={"query": "x +"})
+        assert refused.status_code == 400
+        assert refused.json()["error"] == 'invalid parameter "query": 1:4: parse error: unexpected end of input'

@@ -90,10 +90,12 @@ def test_without_its_database_it_serves_503_until_the_database_comes() -> None:
     with waferscope("serve", "query", env=environment(away, port)) as process:
         url = f"http://127.0.0.1:{port}"
         process.wait_healthy(f"{url}/v1/healthz")
-        answer = httpx.get(f"{url}/api/v1/query", params={"query": "up"})
+        with httpx.Client(base_url=url, timeout=60) as client:  # the first request waits for the engine
+            answer = client.get("/api/v1/query", params={"query": "up"})
+            jobs = client.get("/v1/jobs")
+            ready = client.get("/v1/readyz")
         assert (answer.status_code, answer.json()["errorType"]) == (503, "unavailable")
-        assert httpx.get(f"{url}/v1/jobs").json()["status"] == 503
-        ready = httpx.get(f"{url}/v1/readyz")
+        assert jobs.json()["status"] == 503
         assert ready.status_code == 503
         assert ready.json()["dependencies"]["database"] == "the database has not answered yet"
         process.wait_stderr("waiting for the database")

@@ -21,6 +21,7 @@ PASSING = (asyncpg.InterfaceError, asyncpg.InternalClientError, SchemasError, OS
 
 _REPEAT = frozenset({"40001", "40P01", "55P03"})  # serialization failure, deadlock, lock not available
 _NO_PARTITION = "23514"  # check violation: "no partition of relation found for row"
+_TOO_LARGE = "invalid memory alloc request size"  # of XX000: what the server says of a value beyond its limits
 _DATA_CLASSES = frozenset({"22", "23", "54"})  # data exception, constraint violation, program limit exceeded
 
 
@@ -36,7 +37,7 @@ def classify(error: BaseException) -> Fault:
             return Fault.REPEAT
         if state == _NO_PARTITION and "partition" in str(error):
             return Fault.NO_PARTITION
-        return Fault.DATA if state[:2] in _DATA_CLASSES else Fault.AWAY
+        return Fault.DATA if state[:2] in _DATA_CLASSES or _TOO_LARGE in str(error) else Fault.AWAY
     if isinstance(error, TooManyPartitionsError):
         return Fault.DATA
     return Fault.AWAY if isinstance(error, PASSING) else Fault.DATA

@@ -32,6 +32,7 @@ async def enter(conn: PoolConnectionProxy, batches: Sequence[Batch]) -> list[Ent
         [batch.digest for batch in ordered],
         [batch.signal for batch in ordered],
         [batch.size for batch in ordered],
+        [batch.points is not None and batch.points.repeatable for batch in ordered],
     )
     return [Entry(by_digest[row["digest"]], row["batch_id"]) for row in rows]
 

@@ -11,12 +11,16 @@ from waferscope_collector import cells
 from waferscope_collector.decode.attributes import Plain, label_text, plain, plain_map, storable
 from waferscope_collector.decode.typed import BadAttributeError
 
+TOO_MANY = "with more than 500,000 attributes, events or links"
+TOO_LONG = "with attributes or a body of more than 32 MiB of JSON"
 UNREADABLE = "with text that is no UTF-8, or values that are malformed or nested too deeply"
 
 M = TypeVar("M", bound=Message)
 
 _SHORT = 128  # bytes: longer attributes are not kept
 _ENTRIES = 16_384  # of a generation
+_MOST_PARTS = 500_000  # attributes, events or links of a record
+_MOST_JSON = 32 * 1024 * 1024  # bytes; PostgreSQL can't build a jsonb of 2**24 elements, each of which takes two
 
 
 class Named(NamedTuple):
@@ -60,6 +64,7 @@ class Fragments:
         Raises:
             BadAttributeError: One is not readable.
         """
+        few(attributes)
         get = self._known.get
         fragments: list[bytes] = []
         named: dict[str, Named] = {}
@@ -68,7 +73,7 @@ class Fragments:
             fragments.append(json)
             if name is not None:
                 named[name.key] = name
-        return cells.json(b"{%s}" % b",".join(fragments)), named
+        return jsonb(b"{%s}" % b",".join(fragments)), named
 
     def _learn(self, item: bytes) -> _Fragment:
         if (fragment := self._older.get(item)) is None:
@@ -84,12 +89,36 @@ class Fragments:
         return fragment
 
 
-def attribute_map(attributes: Iterable[bytes]) -> dict[str, Plain]:
+def few(items: Sequence[bytes]) -> None:
+    """Refuse more attributes, events or links than a record can be stored with, before they take room.
+
+    Raises:
+        BadAttributeError: There are.
+    """
+    if len(items) > _MOST_PARTS:
+        raise BadAttributeError(TOO_MANY)
+
+
+def jsonb(json: bytes) -> bytes:
+    """Encode a cell of a jsonb column.
+
+    Raises:
+        BadAttributeError: It is longer than PostgreSQL can surely store.
+    """
+    if len(json) > _MOST_JSON:
+        raise BadAttributeError(TOO_LONG)
+    return cells.json(json)
+
+
+def attribute_map(attributes: Sequence[bytes]) -> dict[str, Plain]:
     """Turn serialised attributes into a mapping; of a repeated key the last value stays.
 
     Raises:
         BadAttributeError: One is not readable.
     """
+    few(attributes)
+    if sum(map(len, attributes)) > _MOST_JSON:
+        raise BadAttributeError(TOO_LONG)
     return plain_map(message(KeyValue, item) for item in attributes)
 
 

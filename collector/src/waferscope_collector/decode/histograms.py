@@ -5,6 +5,7 @@ native histograms specification (schemas, custom bounds as schema -53).
 """
 
 import struct
+from collections.abc import Sequence
 
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
@@ -14,8 +15,10 @@ from waferscope_collector.wire.numbers import STALE
 _STALE_FLAG = otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 _LOWEST_SCHEMA, _HIGHEST_SCHEMA = -4, 8
 MOST_BUCKETS = 10_000
+_MOST_EXPONENT = 1100  # doubles reach from 2**-1074 to 2**1024
 
 TOO_COARSE = f"of exponential histograms with a scale under {_LOWEST_SCHEMA}"
+TOO_FAR = "of histograms with buckets for values that no double can be"
 TOO_MANY = f"of histograms with more than {MOST_BUCKETS} buckets"
 
 STALE_SUM: float = struct.unpack("<d", struct.pack("<Q", STALE))[0]
@@ -33,12 +36,15 @@ def exponential(point: otlp.ExponentialHistogramDataPoint) -> HistogramPoint | s
     merge = max(0, point.scale - _HIGHEST_SCHEMA)
     positive_spans, positive_counts = _buckets(point.positive, merge)
     negative_spans, negative_counts = _buckets(point.negative, merge)
+    schema = point.scale - merge
+    if not (reachable(schema, positive_spans) and reachable(schema, negative_spans)):
+        return TOO_FAR
     return HistogramPoint(
         count=float(point.count),
         sum=point.sum if point.HasField("sum") else None,
         min=point.min if point.HasField("min") else None,
         max=point.max if point.HasField("max") else None,
-        schema=point.scale - merge,
+        schema=schema,
         zero_threshold=point.zero_threshold,
         zero_count=float(point.zero_count),
         positive_spans=positive_spans,
@@ -46,6 +52,17 @@ def exponential(point: otlp.ExponentialHistogramDataPoint) -> HistogramPoint | s
         negative_spans=negative_spans,
         negative_counts=negative_counts,
     )
+
+
+def reachable(schema: int, spans: Sequence[int]) -> bool:
+    """Tell whether values can fall into the buckets of a side: whoever adds histograms up fills the gaps between them.
+
+    Args:
+        schema: An exponential one.
+        spans: Offset and length of each span in turn.
+    """
+    most = _MOST_EXPONENT * 2.0**schema + 1
+    return not spans or (spans[0] >= -most and sum(spans) <= most)
 
 
 def _buckets(

@@ -104,4 +104,4 @@ def _result(name: str, read: Typed) -> str | None:
 
 def _interval(read: Typed) -> float | None:
     interval = read.number("wafer.job.heartbeat.interval")
-    return interval if interval is None or interval > 0 else None
+    return min(interval, _LONGEST) if interval is not None and interval > 0 else None

@@ -13,7 +13,7 @@ from waferscope_collector.decode.attributes import Plain, plain
 from waferscope_collector.decode.context import Context
 from waferscope_collector.decode.fab import EVENTS as FAB_EVENTS
 from waferscope_collector.decode.fab import fab_event
-from waferscope_collector.decode.fragments import UNREADABLE, Fragments, attribute_map, message
+from waferscope_collector.decode.fragments import UNREADABLE, Fragments, attribute_map, jsonb, message
 from waferscope_collector.decode.jobs import EVENTS as JOB_EVENTS
 from waferscope_collector.decode.jobs import job_event
 from waferscope_collector.decode.limits import LONG_KEY, within_key
@@ -140,5 +140,5 @@ def _row(record: lazy.LogRecord, time: int, name: bytes, tail: bytes) -> bytes:
 def _body(record: lazy.LogRecord) -> bytes:
     body = record.body
     if body:
-        return cells.json(msgspec.json.encode(plain(message(AnyValue, body))))
+        return jsonb(msgspec.json.encode(plain(message(AnyValue, body))))
     return cells.json(b"null") if record.HasField("body") else cells.NULL

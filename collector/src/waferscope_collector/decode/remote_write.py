@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from waferscope_collector.decode.attributes import json_text, storable
 from waferscope_collector.decode.builders import HistogramsBuilder
 from waferscope_collector.decode.context import Context
-from waferscope_collector.decode.histograms import MOST_BUCKETS, STALE_SUM, TOO_MANY
+from waferscope_collector.decode.histograms import MOST_BUCKETS, STALE_SUM, TOO_FAR, TOO_MANY, reachable
 from waferscope_collector.decode.limits import FUTURE, TOO_OLD, Limits, Rejects
 from waferscope_collector.decode.points import (
     NANOS_PER_MS,
@@ -313,13 +313,14 @@ def histogram(sent: Any) -> HistogramPoint | str:
     whole = sent.HasField("count_int")
     positive = _counts(sent.positive_spans, sent.positive_deltas if whole else sent.positive_counts, whole=whole)
     negative = _counts(sent.negative_spans, sent.negative_deltas if whole else sent.negative_counts, whole=whole)
-    if positive is None or negative is None:
+    bounds = tuple(sent.custom_values) if sent.schema == _CUSTOM else ()
+    if positive is None or negative is None or not _fit(bounds, sent, negative):
         return MALFORMED
     if len(positive) + len(negative) > MOST_BUCKETS:
         return TOO_MANY
-    bounds = tuple(sent.custom_values) if sent.schema == _CUSTOM else ()
-    if not _fit(bounds, sent, negative):
-        return MALFORMED
+    sides = _spans(sent.positive_spans), _spans(sent.negative_spans)
+    if sent.schema != _CUSTOM and not all(reachable(sent.schema, spans) for spans in sides):
+        return TOO_FAR
     return HistogramPoint(
         count=float(sent.count_int if whole else sent.count_float),
         sum=sent.sum,
@@ -327,9 +328,9 @@ def histogram(sent: Any) -> HistogramPoint | str:
         zero_threshold=sent.zero_threshold,
         zero_count=float(sent.zero_count_int if whole else sent.zero_count_float),
         bounds=bounds,
-        positive_spans=_spans(sent.positive_spans),
+        positive_spans=sides[0],
         positive_counts=positive,
-        negative_spans=_spans(sent.negative_spans),
+        negative_spans=sides[1],
         negative_counts=negative,
         reset_hint=sent.reset_hint if sent.reset_hint in range(4) else 0,
     )

@@ -9,7 +9,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from waferscope_collector import cells
 from waferscope_collector.decode.attributes import plain_map, storable
-from waferscope_collector.decode.fragments import message
+from waferscope_collector.decode.fragments import jsonb, message
 from waferscope_collector.decode.resource import Origin, origin
 
 RESOURCE_COLUMNS = ("site", "service", "host", "resource")
@@ -53,7 +53,7 @@ def _source(resource: bytes, site: str) -> Source:
     found = origin(attributes, site)
     json = msgspec.json.encode(plain_map(attributes))
     texts = map(cells.text, (found.site, found.service, found.host))
-    return Source(found, b"".join((*texts, cells.json(json))))
+    return Source(found, b"".join((*texts, jsonb(json))))
 
 
 def _scope(scope: bytes) -> bytes:
@@ -63,7 +63,7 @@ def _scope(scope: bytes) -> bytes:
         (
             cells.text(storable(found.name)),
             cells.text(storable(found.version)) if found.version else cells.NULL,
-            cells.json(msgspec.json.encode(attributes)) if attributes else cells.NULL,
+            jsonb(msgspec.json.encode(attributes)) if attributes else cells.NULL,
         )
     )
 

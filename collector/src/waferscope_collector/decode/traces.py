@@ -9,7 +9,7 @@ from waferscope_collector import cells
 from waferscope_collector.decode import lazy
 from waferscope_collector.decode.attributes import Plain, plain_map, storable
 from waferscope_collector.decode.context import Context
-from waferscope_collector.decode.fragments import UNREADABLE, Fragments, Named, attribute_map, message
+from waferscope_collector.decode.fragments import UNREADABLE, Fragments, Named, attribute_map, few, jsonb, message
 from waferscope_collector.decode.jobs import RESULTS
 from waferscope_collector.decode.limits import LONG_KEY, within_key
 from waferscope_collector.decode.records import Step, Traces, instant
@@ -138,11 +138,13 @@ def _end(span: lazy.Span) -> bytes:
     dropped = (span.dropped_attributes, span.dropped_events, span.dropped_links)
     if not events and not links and not state and not any(dropped):
         return _PLAIN_END
+    few(events)
+    few(links)
     return b"".join(
         (
             cells.utf8(state) if state else cells.NULL,
-            cells.json(msgspec.json.encode([*map(_event, events)])) if events else _EMPTY_LIST,
-            cells.json(msgspec.json.encode([*map(_link, links)])) if links else _EMPTY_LIST,
+            jsonb(msgspec.json.encode([*map(_event, events)])) if events else _EMPTY_LIST,
+            jsonb(msgspec.json.encode([*map(_link, links)])) if links else _EMPTY_LIST,
             *map(cells.few, dropped),
         )
     )

@@ -1,6 +1,5 @@
 """Attributes read by their names with the type that the conventions give them."""
 
-import math
 from collections.abc import Mapping
 
 from waferscope_collector.decode.attributes import Plain, label_text
@@ -8,6 +7,7 @@ from waferscope_collector.decode.limits import LONG_KEY, within_key
 
 INT4_MAX = 2**31 - 1
 INT8_MAX = 2**63 - 1
+_MOST, _LEAST = 1e15, 1e-15  # what views add up, multiply and divide stays within the range of a double
 
 
 class BadAttributeError(ValueError):
@@ -56,7 +56,7 @@ class Typed:
         raise BadAttributeError(f"whose {key} is no whole number from 0 to {most}")
 
     def number(self, key: str) -> float | None:
-        """Read a finite number.
+        """Read a number from -1e15 to 1e15; what is closer to zero than 1e-15 is zero.
 
         Raises:
             BadAttributeError: It is none.
@@ -66,9 +66,9 @@ class Typed:
                 return None
             case bool():
                 pass
-            case int() | float() as found if math.isfinite(found):
-                return float(found)
-        raise BadAttributeError(f"whose {key} is no finite number")
+            case int() | float() as found if abs(found) <= _MOST:
+                return float(found) if abs(found) >= _LEAST else 0.0
+        raise BadAttributeError(f"whose {key} is no number from -1e15 to 1e15")
 
     def _get(self, key: str) -> Plain:
         self._read.add(key)

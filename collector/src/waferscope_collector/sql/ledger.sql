@@ -1,9 +1,9 @@
 -- name: insert_batches
 -- Enters requests into the ledger, in the order given (by digest); returns those that were not there.
-insert into wafer.ingest_batch (digest, signal, points)
-select n.digest, n.signal, n.points
-from unnest($1::bytea[], $2::text[], $3::integer[])
-    with ordinality as n (digest, signal, points, position)
+insert into wafer.ingest_batch (digest, signal, points, repeatable)
+select n.digest, n.signal, n.points, n.repeatable
+from unnest($1::bytea[], $2::text[], $3::integer[], $4::boolean[])
+    with ordinality as n (digest, signal, points, repeatable, position)
 order by n.position
 on conflict (digest) do nothing
 returning batch_id, digest

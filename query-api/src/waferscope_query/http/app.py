@@ -11,19 +11,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from waferscope_query.http import health
+from waferscope_query.http.activity import Activity
+from waferscope_query.http.admin import AdminApi
 from waferscope_query.http.admission import Admission
 from waferscope_query.http.cors import Cors
 from waferscope_query.http.envelope import failure
 from waferscope_query.http.errors import ErrorType, error_type
+from waferscope_query.http.exemplars import ExemplarApi
+from waferscope_query.http.forwarding import Forwarding
 from waferscope_query.http.observe import Metrics, Observed
 from waferscope_query.http.problems import invalid, problem
 from waferscope_query.http.prometheus import PrometheusApi
+from waferscope_query.http.status import StatusApi
 from waferscope_query.jobs import routes as jobs
 from waferscope_query.jobs.store import JobStore
 from waferscope_query.promql.grid import Limits
 from waferscope_query.settings import QuerySettings
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.errors import StorageError
+from waferscope_query.storage.exemplars import ExemplarStore
 from waferscope_query.storage.source import DatabaseSource
 
 _PROMETHEUS = "/api/v1/"
@@ -40,6 +46,7 @@ def create_app(settings: QuerySettings, database: Database) -> FastAPI:
     metrics = Metrics(source)
     limits = Limits(lookback_ms=round(settings.lookback * 1000), max_samples=settings.max_samples)
     admission = Admission(settings.max_concurrency, settings.timeout)
+    activity = Activity(settings.slow_query, settings.active_queries, settings.max_concurrency)
     app = FastAPI(
         title="WaferScope query service",
         description="Prometheus's HTTP API and the job runs of a site.",
@@ -49,7 +56,11 @@ def create_app(settings: QuerySettings, database: Database) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
     )
     patch_fastapi(app, redirect_from_root_to_docs=False)
-    app.include_router(PrometheusApi(source, admission, limits).router())
+    app.include_router(PrometheusApi(source, admission, limits, activity).router())
+    app.include_router(ExemplarApi(ExemplarStore(source, database), admission).router())
+    app.include_router(StatusApi(settings, source, admission).router())
+    app.include_router(AdminApi(source, database, enabled=settings.enable_admin_api).router())
+    app.include_router(Forwarding(settings.writer_url).router())
     app.include_router(jobs.router(JobStore(database)))
     app.include_router(health.router(database, source, metrics))
     app.add_exception_handler(StorageError, _storage)

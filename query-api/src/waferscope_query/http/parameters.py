@@ -9,6 +9,9 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from waferscope_query.http.errors import ParameterError
+from waferscope_query.promql.matchers import Matcher
+from waferscope_query.promql.parsing import parse
+from waferscope_query.promql.parsing.tree import VectorSelector
 
 _FORM = "application/x-www-form-urlencoded"
 _MAX_FORM_BYTES = 1 << 20
@@ -90,6 +93,23 @@ async def read_parameters(request: Request) -> Parameters:
         return Parameters([*request.path_params.items(), *_fields(form), *_fields(request.scope["query_string"])])
     except ValueError as error:  # too many fields
         raise ParameterError(f"error parsing form values: {error}") from None
+
+
+def matcher_sets(parameters: Parameters) -> list[tuple[Matcher, ...]]:
+    """Read the selectors `match[]`.
+
+    Raises:
+        ParameterError: One is no plain selector.
+        ParseError: One is no expression.
+    """
+    return [_matchers(text) for text in parameters.all("match[]")]
+
+
+def _matchers(text: str) -> tuple[Matcher, ...]:
+    tree = parse(text).tree
+    if not isinstance(tree, VectorSelector) or tree.offset_ms or tree.at is not None:
+        raise ParameterError.named("match[]", "1:1: parse error: a plain series selector is expected")
+    return tree.matchers
 
 
 def _fields(encoded: bytes) -> list[tuple[str, str]]:

@@ -3,47 +3,35 @@
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from importlib.metadata import version
 from itertools import islice
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.requests import Request
-from starlette.responses import Response
 
+from waferscope_query.http.activity import Activity
 from waferscope_query.http.admission import Admission
-from waferscope_query.http.envelope import Success, dump, encoded, failure, success_body
-from waferscope_query.http.errors import KNOWN_ERRORS, ParameterError, error_type
+from waferscope_query.http.endpoint import served
+from waferscope_query.http.envelope import Success, dump
+from waferscope_query.http.errors import ParameterError
 from waferscope_query.http.openapi import describe
-from waferscope_query.http.parameters import MAX_MS, MIN_MS, Parameters, parse_duration, read_parameters
+from waferscope_query.http.parameters import MAX_MS, MIN_MS, Parameters, matcher_sets, parse_duration
 from waferscope_query.http.truncate import truncate
 from waferscope_query.promql.control import Control
 from waferscope_query.promql.engine import answer
 from waferscope_query.promql.errors import ParseError
 from waferscope_query.promql.grid import Limits
-from waferscope_query.promql.matchers import Matcher
 from waferscope_query.promql.parsing import parse
-from waferscope_query.promql.parsing.tree import VectorSelector
 from waferscope_query.promql.plan import Plan, plan_instant, plan_range
+from waferscope_query.promql.printing import format_query, parse_query
 from waferscope_query.promql.render import render
 from waferscope_query.promql.source import Source
 
-Handler = Callable[[Parameters, Control], Awaitable[Success]]
-
 _TRUNCATED = "results truncated due to limit"
 _ESCAPED = re.compile(r"__|_([0-9A-Fa-f]{1,6})_")
-# Clients ask for features by Prometheus's version: this is the one whose API and language are offered.
 _RANGE = ("query", "start", "end", "step")
-_BUILD = {
-    "version": f"3.0.0+waferscope.{version('waferscope-query')}",
-    "revision": "",
-    "branch": "",
-    "buildUser": "",
-    "buildDate": "",
-    "goVersion": "",
-}
 
 
 class PrometheusApi:
@@ -53,12 +41,14 @@ class PrometheusApi:
         source: Where the samples are.
         admission: Lets queries in.
         limits: What a query may use.
+        activity: Notes queries while they run.
     """
 
-    def __init__(self, source: Source, admission: Admission, limits: Limits) -> None:
+    def __init__(self, source: Source, admission: Admission, limits: Limits, activity: Activity) -> None:
         self._source = source
         self._admission = admission
         self._limits = limits
+        self._activity = activity
 
     def router(self) -> APIRouter:
         """Offer all endpoints."""
@@ -72,11 +62,14 @@ class PrometheusApi:
             ("/series", both, self.series, describe(*many)),
             ("/labels", both, self.labels, describe(*many)),
             ("/label/{name}/values", get, self.label_values, describe(*many, path="name")),
+            ("/format_query", both, self.format_query, describe("query")),
+            ("/parse_query", both, self.parse_query, describe("query")),
             ("/metadata", get, self.metadata, describe("metric", "limit", "limit_per_metric")),
-            ("/status/buildinfo", get, self.buildinfo, describe()),
         ):
             summary = (handler.__doc__ or "").rstrip(".")
-            router.add_api_route(path, self._endpoint(handler), methods=methods, summary=summary, openapi_extra=extra)
+            router.add_api_route(
+                path, served(self._admission, handler), methods=methods, summary=summary, openapi_extra=extra
+            )
         return router
 
     async def query(self, parameters: Parameters, control: Control) -> Success:
@@ -84,9 +77,10 @@ class PrometheusApi:
         limit = parameters.limit()
         moment = parameters.time("time", time.time_ns() // 1_000_000)
         limits = self._limits_of(parameters)
-        return await self._answer(
-            lambda: plan_instant(parse(parameters.first("query")), moment, limits), control, limit
-        )
+        with self._noted(parameters, "time"):
+            return await self._answer(
+                lambda: plan_instant(parse(parameters.first("query")), moment, limits), control, limit
+            )
 
     async def query_range(self, parameters: Parameters, control: Control) -> Success:
         """Evaluate an expression at every step of a range."""
@@ -100,29 +94,30 @@ class PrometheusApi:
                 "step", "zero or negative query resolution step widths are not accepted. Try a positive integer"
             )
         limits = self._limits_of(parameters)
-        return await self._answer(
-            lambda: plan_range(parse(parameters.first("query")), start, end, step, limits), control, limit
-        )
+        with self._noted(parameters, "start", "end", "step"):
+            return await self._answer(
+                lambda: plan_range(parse(parameters.first("query")), start, end, step, limits), control, limit
+            )
 
     async def series(self, parameters: Parameters, _: Control) -> Success:
         """List the series that match a selector."""
         if not parameters.all("match[]"):
             raise ParameterError("no match[] parameter provided")
         limit, start, end = _span(parameters)
-        frame = await self._source.series(_matcher_sets(parameters), start, end)
+        frame = await self._source.series(matcher_sets(parameters), start, end)
         return await asyncio.to_thread(lambda: _listed([*islice(frame.rows(), limit + 1 if limit else None)], limit))
 
     async def labels(self, parameters: Parameters, _: Control) -> Success:
         """List label names."""
         limit, start, end = _span(parameters)
-        names = await self._source.label_names(_matcher_sets(parameters), start, end)
+        names = await self._source.label_names(matcher_sets(parameters), start, end)
         return await asyncio.to_thread(_listed, names, limit)
 
     async def label_values(self, parameters: Parameters, _: Control) -> Success:
         """List the values of a label."""
         name = _unescaped(parameters.first("name"))
         limit, start, end = _span(parameters)
-        values = await self._source.label_values(name, _matcher_sets(parameters), start, end)
+        values = await self._source.label_values(name, matcher_sets(parameters), start, end)
         return await asyncio.to_thread(_listed, values, limit)
 
     async def metadata(self, parameters: Parameters, _: Control) -> Success:
@@ -135,21 +130,16 @@ class PrometheusApi:
                 entries.append({"type": known.kind, "unit": known.unit, "help": known.help})
         return Success(dump(dict(islice(metrics.items(), limit if limit >= 0 else None))))
 
-    async def buildinfo(self, _parameters: Parameters, _: Control) -> Success:
-        """Tell the version."""
-        return Success(dump(_BUILD))
+    async def format_query(self, parameters: Parameters, _: Control) -> Success:
+        """Lay out an expression."""
+        return await _of_expression(format_query, parameters)
 
-    def _endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        async def endpoint(request: Request) -> Response:
-            try:
-                parameters = await read_parameters(request)
-                timeout = parameters.duration("timeout") / 1000 if parameters.first("timeout") else None
-                success = await self._admission.run(request, timeout, lambda control: handler(parameters, control))
-            except KNOWN_ERRORS as error:
-                return failure(error_type(error), str(error))
-            return await asyncio.to_thread(lambda: encoded(request, success_body(success)))
+    async def parse_query(self, parameters: Parameters, _: Control) -> Success:
+        """Show the tree of an expression."""
+        return await _of_expression(parse_query, parameters)
 
-        return endpoint
+    def _noted(self, parameters: Parameters, *names: str) -> AbstractContextManager[None]:
+        return self._activity.query(**{name: parameters.first(name) for name in ("query", *names)})
 
     async def _answer(self, plan: Callable[[], Plan], control: Control, limit: int) -> Success:
         """Answer a query, everything that takes time in threads."""
@@ -184,15 +174,11 @@ def _count(parameters: Parameters, name: str) -> int:
     return int(text)
 
 
-def _matcher_sets(parameters: Parameters) -> list[tuple[Matcher, ...]]:
-    return [_matchers(text) for text in parameters.all("match[]")]
-
-
-def _matchers(text: str) -> tuple[Matcher, ...]:
-    tree = parse(text).tree
-    if not isinstance(tree, VectorSelector) or tree.offset_ms or tree.at is not None:
-        raise ParameterError.named("match[]", "1:1: parse error: a plain series selector is expected")
-    return tree.matchers
+async def _of_expression(tell: Callable[[str], object], parameters: Parameters) -> Success:
+    try:
+        return Success(dump(await asyncio.to_thread(tell, parameters.first("query"))))
+    except ParseError as error:
+        raise ParameterError.named("query", error) from None
 
 
 def _listed(items: list[Any], limit: int) -> Success:

@@ -7,11 +7,13 @@ import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import uvicorn
 import uvloop
+from starlette.types import ASGIApp
 
-from waferscope_query.http.app import create_app
+from waferscope_query.http.starting import Starting
 from waferscope_query.settings import QuerySettings
 from waferscope_query.storage.database import Database
 
@@ -38,9 +40,10 @@ async def _serve(settings: QuerySettings, listener: socket.socket) -> None:
     threads = ThreadPoolExecutor(settings.max_concurrency + _SPARE_THREADS, thread_name_prefix="query")
     asyncio.get_running_loop().set_default_executor(threads)
     database = Database(settings.database_url.get_secret_value(), settings.connections)
+    loading = asyncio.create_task(asyncio.to_thread(_load, settings, database))
     server = _Server(
         uvicorn.Config(
-            create_app(settings, database),
+            Starting(loading),
             http="httptools",
             ws="none",
             lifespan="off",
@@ -53,7 +56,8 @@ async def _serve(settings: QuerySettings, listener: socket.socket) -> None:
         )
     )
     opening = asyncio.create_task(database.open())
-    opening.add_done_callback(lambda done: _stop_if_refused(done, server))
+    for task in (loading, opening):
+        task.add_done_callback(lambda done: _stop_if_refused(done, server))
     _LOGGER.info("listening on http://%s:%s", *listener.getsockname()[:2])
     try:
         await server.serve([listener])
@@ -62,11 +66,18 @@ async def _serve(settings: QuerySettings, listener: socket.socket) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await opening
         await database.close()
+        await loading
 
 
-def _stop_if_refused(opening: "asyncio.Task[None]", server: uvicorn.Server) -> None:
-    """End the server where waiting for the database is in vain; the task's error is raised at its end."""
-    if not opening.cancelled() and opening.exception() is not None:
+def _load(settings: QuerySettings, database: Database) -> ASGIApp:
+    from waferscope_query.http.app import create_app  # noqa: PLC0415 - numba and FastAPI: seconds
+
+    return create_app(settings, database)
+
+
+def _stop_if_refused(task: "asyncio.Task[Any]", server: uvicorn.Server) -> None:
+    """End the server where waiting for the task is in vain; its error is raised at the server's end."""
+    if not task.cancelled() and task.exception() is not None:
         server.should_exit = True
 
 

@@ -28,6 +28,8 @@ class ParseError(PromQLError):
 
 def line_and_column(expression: str, start: int) -> str:
     """Prometheus's `line:column`, counted in bytes from 1."""
+    if not expression:
+        return "unknown position"
     before = expression[:start]
     line_start = before.rfind("\n") + 1
     return f"{before.count(chr(10)) + 1}:{len(before[line_start:].encode()) + 1}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from waferscope_query.promql.errors import BadDataError, ExecutionError
 from waferscope_query.promql.evaluation.functions import IMPLEMENTED
+from waferscope_query.promql.evaluation.functions.extended import refusal
 from waferscope_query.promql.grid import DEFAULT_LIMITS, Grid, Limits, fixed_time, subquery_grid
 from waferscope_query.promql.parsing import Query
 from waferscope_query.promql.parsing.tree import (
@@ -18,7 +19,9 @@ from waferscope_query.promql.parsing.tree import (
     Subquery,
     ValueType,
     VectorSelector,
+    unwrap,
 )
+from waferscope_query.promql.resolving import Resolver
 from waferscope_query.promql.source import Selection
 
 _MISSING_AGGREGATES = frozenset({"limitk", "limit_ratio"})
@@ -29,7 +32,7 @@ class Plan:
     """An expression ready to be evaluated.
 
     Attributes:
-        query: The expression.
+        query: The expression; durations and ends of the range in it are constants.
         grid: The steps.
         limits: What it may use.
         instant: Whether an instant query was asked (one step, answered as a vector).
@@ -49,6 +52,7 @@ def plan_instant(query: Query, time_ms: int, limits: Limits = DEFAULT_LIMITS) ->
     """Plan an expression at one time.
 
     Raises:
+        BadDataError: A duration in it makes no sense.
         ExecutionError: It uses a function this engine lacks.
     """
     return _plan(query, Grid(time_ms, time_ms, 1), limits, instant=True)
@@ -78,9 +82,10 @@ def plan_range(query: Query, start_ms: int, end_ms: int, step_ms: int, limits: L
 
 
 def _plan(query: Query, grid: Grid, limits: Limits, *, instant: bool) -> Plan:
+    resolved = Query(query.text, Resolver(query, grid, 0 if instant else grid.step_ms).resolve(query.tree))
     survey = _Survey(grid, limits)
-    survey.visit(query.tree, grid.start_ms, grid.end_ms)
-    return Plan(query, grid, limits, instant, tuple(survey.selections), survey.selection_of)
+    survey.visit(resolved.tree, grid.start_ms, grid.end_ms)
+    return Plan(resolved, grid, limits, instant, tuple(survey.selections), survey.selection_of)
 
 
 class _Survey:
@@ -99,7 +104,8 @@ class _Survey:
             first_ms = (first_ms if fixed is None else fixed) - node.offset_ms
             last_ms = (last_ms if fixed is None else fixed) - node.offset_ms
         if isinstance(node, MatrixSelector):
-            self._note(node.selector, first_ms - node.range_ms, last_ms)
+            earlier = self._limits.lookback_ms if node.selector.extension else 0
+            self._note(node.selector, first_ms - node.range_ms - earlier, last_ms)
         elif isinstance(node, VectorSelector):
             self._note(node, first_ms - self._limits.lookback_ms, last_ms)
         elif isinstance(node, Subquery):
@@ -110,7 +116,8 @@ class _Survey:
                 self.visit(child, first_ms, last_ms)
 
     def _note(self, selector: VectorSelector, after_ms: int, last_ms: int) -> None:
-        """Windows are open at their left end (Prometheus 3)."""
+        """Windows are open at their left end (Prometheus 3); smoothing looks ahead as well."""
+        last_ms += self._limits.lookback_ms if selector.extension == "smoothed" else 0
         self.selection_of[selector.start] = len(self.selections)
         self.selections.append(Selection(selector.matchers, after_ms + 1, last_ms))
 
@@ -118,5 +125,10 @@ class _Survey:
     def _refuse_missing(node: Expr) -> None:
         if isinstance(node, Call) and node.function not in IMPLEMENTED:
             raise ExecutionError(f"function {node.function}() is not supported by this engine")
+        if isinstance(node, Call):
+            for arg in map(unwrap, node.args):
+                reason = refusal(arg.selector.extension, node.function) if isinstance(arg, MatrixSelector) else None
+                if reason is not None:
+                    raise ExecutionError(reason)
         if isinstance(node, Aggregate) and node.op in _MISSING_AGGREGATES:
             raise ExecutionError(f"aggregation {node.op}() is not supported by this engine")

@@ -5,6 +5,7 @@ One row is one *presentation* of a stored series: a plain series has one, a hist
 """
 
 import enum
+import heapq
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,6 +66,25 @@ class Found:
     def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Found":
         """Select rows by index or mask."""
         return Found(self.labels.take(rows), self.series_ids[rows], self.parts[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Where the series come from: names with their counts, the largest first.
+
+    Attributes:
+        pairs: Distinct pairs of label and value.
+        by_metric: Series of each metric.
+        values_by_label: Distinct values of each label.
+        bytes_by_label: Bytes of these values.
+        by_pair: Series of each pair.
+    """
+
+    pairs: int
+    by_metric: list[tuple[str, int]]
+    values_by_label: list[tuple[str, int]]
+    bytes_by_label: list[tuple[str, int]]
+    by_pair: list[tuple[str, int]]
 
 
 class SeriesIndex:
@@ -156,6 +176,24 @@ class SeriesIndex:
             postings = self._posting(name)
             return [] if postings is None else [self._pool.text(code) for code in postings.values().tolist()]
 
+    def statistics(self, limit: int) -> "Statistics":
+        """Count series and labels; of each kind the largest, up to a limit."""
+        with self._lock:
+            counted = {
+                self._pool.text(name): dict(zip(map(self._pool.text, values.tolist()), counts.tolist(), strict=True))
+                for name, postings in self._postings.items()
+                for values, counts in [postings.counts()]
+            }
+        sizes = ((name, sum(len(value.encode()) for value in values)) for name, values in counted.items())
+        pairs = ((f"{name}={value}", count) for name, values in counted.items() for value, count in values.items())
+        return Statistics(
+            pairs=sum(map(len, counted.values())),
+            by_metric=_largest(counted.get(METRIC_NAME, {}).items(), limit),
+            values_by_label=_largest(((name, len(values)) for name, values in counted.items()), limit),
+            bytes_by_label=_largest(sizes, limit),
+            by_pair=_largest(pairs, limit),
+        )
+
     def metadata(self, metric: str | None = None) -> list[Metadata]:
         """What is known of one metric or of all, sorted by metric."""
         with self._lock:
@@ -227,6 +265,10 @@ class SeriesIndex:
         codes[owner, rank[inverse]] = self._value_codes.view[at]
         frame = LabelFrame(tuple(texts[i] for i in order), codes, self._pool)
         return Found(frame, self._series_ids.view[rows], self._parts.view[rows])
+
+
+def _largest(counts: Iterable[tuple[str, int]], limit: int) -> list[tuple[str, int]]:
+    return heapq.nsmallest(limit, counts, key=lambda one: (-one[1], one[0]))
 
 
 def _present(series: StoredSeries) -> Iterator[tuple[int, Part, Mapping[str, str]]]:

@@ -44,6 +44,12 @@ class Postings:
         """Rows that carry the label at all."""
         return np.sort(np.concatenate([self._base_rows, self._tail_rows.view]))
 
+    def counts(self) -> tuple[Codes, NDArray[np.int64]]:
+        """Distinct values, ascending by code, and how many rows carry each."""
+        values = np.concatenate([np.repeat(self._base_values, np.diff(self._base_starts)), self._tail_values.view])
+        distinct, counts = np.unique(values, return_counts=True)
+        return distinct, counts.astype(np.int64)
+
     def rows_of(self, values: Codes) -> Rows:
         """Rows that carry one of some distinct values."""
         at, known = positions(values, self._base_values)

@@ -18,6 +18,7 @@ from waferscope_query.promql.evaluation.kernels import groups as kernels
 from waferscope_query.promql.evaluation.values import Vector
 from waferscope_query.promql.histogram_text import plain_texts
 from waferscope_query.promql.labels import METRIC_NAME, Codes, LabelFrame
+from waferscope_query.promql.parsing.literals import is_utf8, quote
 from waferscope_query.promql.parsing.tree import Aggregate, unwrap
 from waferscope_query.promql.text import float_text
 
@@ -155,8 +156,8 @@ def _whole_numbers(values: Floats) -> NDArray[np.int64]:
 def _count_values(node: Aggregate, vector: Vector, context: Context) -> Vector:
     assert node.param is not None
     name = context.string(node.param)
-    if not name:
-        raise ExecutionError(f'invalid label name "{name}"')
+    if not name or not is_utf8(name):
+        raise ExecutionError(f"invalid label name {quote(name)}")
     rows, steps = np.nonzero(vector.present)
     codes = _value_codes(vector, rows, steps, context)
     labels = _group_labels(node, vector.labels).take(rows).assign(name, codes)

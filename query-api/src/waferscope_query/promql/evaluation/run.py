@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from waferscope_query.promql.control import Control
 from waferscope_query.promql.evaluation.context import Context
+from waferscope_query.promql.evaluation.extending import extended_window
 from waferscope_query.promql.evaluation.nodes import visit
 from waferscope_query.promql.evaluation.notes import Notes
 from waferscope_query.promql.evaluation.selecting import stale_markers
 from waferscope_query.promql.evaluation.statistics import statistics_of, statistics_selectors
 from waferscope_query.promql.evaluation.values import Scalar, String, Value, Vector, Windows
 from waferscope_query.promql.labels import LabelFrame, ScratchPool, StringPool
+from waferscope_query.promql.parsing.literals import scrub
 from waferscope_query.promql.plan import Plan
 from waferscope_query.promql.source import Samples
 
@@ -62,7 +64,7 @@ def evaluate_plan(plan: Plan, samples: list[Samples], pool: StringPool, control:
     notes = Notes(plan.query.text)
     context = Context(visit, plan.grid, plan.grid, plan.limits, by_selector, scratch, control, notes)
     with np.errstate(all="ignore"):  # IEEE 754's answers are PromQL's: 1/0 is +Inf
-        value = _final(visit(plan.query.tree, context))
+        value = _final(visit(plan.query.tree, context), plan.limits.lookback_ms)
     return Answer(value, context.times, plan.instant, notes.warnings, notes.infos)
 
 
@@ -73,11 +75,13 @@ def _prepared(samples: Samples, pool: ScratchPool) -> Samples:
     return Samples(labels, offsets, ts, np.require(samples.values, np.float64, ["C", "W"]), samples.histograms)
 
 
-def _final(value: Value) -> Scalar | String | Vector | Samples:
+def _final(value: Value, lookback_ms: int) -> Scalar | String | Vector | Samples:
     if isinstance(value, Vector):
         return value.final()
     if isinstance(value, Windows):
-        return _cut(value)
+        return extended_window(value, lookback_ms) if value.extension else _cut(value)
+    if isinstance(value, String):
+        return String(scrub(value.value))
     return value
 
 

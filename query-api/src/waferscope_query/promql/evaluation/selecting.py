@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.promql.evaluation.context import Context
-from waferscope_query.promql.evaluation.kernels import instant
+from waferscope_query.promql.evaluation.kernels import extended, instant
 from waferscope_query.promql.evaluation.kernels.native import windows as native
 from waferscope_query.promql.evaluation.reset_hints import without_reset_hints
 from waferscope_query.promql.evaluation.values import Vector, Windows
@@ -28,6 +28,8 @@ def looked_up_times(node: Selecting, context: Context) -> NDArray[np.int64]:
 
 def instant_vector(node: VectorSelector, context: Context) -> Vector:
     """The newest sample of every series within the lookback."""
+    if node.extension == "smoothed":
+        return _smoothed_vector(node, context)
     samples = context.samples[node.start]
     values, present = context.cells(len(samples.labels))
     times, lookback, stale = looked_up_times(node, context), context.limits.lookback_ms, stale_markers(samples)
@@ -49,6 +51,19 @@ def _newest_histograms(
     return replace(samples.histograms, at=np.where(found >= 0, samples.histograms.at[found], -1).astype(np.int32))
 
 
+def _smoothed_vector(node: VectorSelector, context: Context) -> Vector:
+    """The value of every series between the samples around each step."""
+    samples = floats_of(_without_stale(context.samples[node.start]))
+    values, present = context.cells(len(samples.labels))
+    times, reach = looked_up_times(node, context), context.limits.lookback_ms
+    for first, last in context.blocks(len(values)):
+        context.control.check()
+        extended.smoothed_values(
+            samples.offsets, samples.ts, samples.values, times, reach, values, present, first, last
+        )
+    return _vector(samples, values, present)
+
+
 def sample_times(node: VectorSelector, context: Context) -> Vector:
     """The newest samples' timestamps in seconds, for `timestamp(selector)`."""
     samples = context.samples[node.start]
@@ -68,7 +83,7 @@ def range_vector(node: MatrixSelector, context: Context) -> Windows:
     """The windows of every series."""
     samples = _without_stale(context.samples[node.start])
     names_kept = np.zeros(len(samples.labels), np.bool_)
-    return Windows(samples, looked_up_times(node, context), node.range_ms, names_kept)
+    return Windows(samples, looked_up_times(node, context), node.range_ms, names_kept, node.selector.extension)
 
 
 def subquery(node: Subquery, context: Context) -> Windows:
@@ -105,6 +120,13 @@ def _without_stale(samples: Samples) -> Samples:
     if not stale.any():
         return samples
     return samples_where(samples, ~stale)
+
+
+def floats_of(samples: Samples) -> Samples:
+    """The floats of all series."""
+    if samples.histograms is None:
+        return samples
+    return replace(samples_where(samples, samples.histograms.at < 0), histograms=None)
 
 
 def samples_where(samples: Samples, wanted: NDArray[np.bool_]) -> Samples:

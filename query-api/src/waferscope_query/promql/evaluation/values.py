@@ -138,12 +138,14 @@ class Windows:
         ends: int64[s], ms: the right ends of the windows, inclusive.
         width_ms: How far the windows reach back, exclusive.
         drop_name: bool[n] as in Vector.
+        extension: `anchored`, `smoothed` or nothing: what samples beyond a window say about its edges.
     """
 
     samples: Samples
     ends: NDArray[np.int64]
     width_ms: int
     drop_name: NDArray[np.bool_]
+    extension: str = ""
 
 
 Value = Scalar | String | Vector | Windows

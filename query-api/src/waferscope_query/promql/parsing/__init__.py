@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from waferscope_query.promql.parsing.check import check
+from waferscope_query.promql.parsing.check import Checker
 from waferscope_query.promql.parsing.grammar import Parser
+from waferscope_query.promql.parsing.literals import scrub
 from waferscope_query.promql.parsing.tree import Expr
 
 __all__ = ["Query", "parse"]
@@ -31,6 +32,7 @@ def parse(expression: str) -> Query:
     Raises:
         ParseError: The text is no PromQL; message and position are Prometheus's.
     """
+    expression = scrub(expression)
     tree = Parser(expression).parse()
-    check(tree, expression)
+    Checker(expression).check(tree)
     return Query(expression, tree)

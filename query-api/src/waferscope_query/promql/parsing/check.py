@@ -1,8 +1,8 @@
-"""The type check, with Prometheus's messages."""
+"""The type check, with Prometheus's messages, in Prometheus's order."""
 
 from __future__ import annotations
 
-from functools import singledispatch
+from functools import singledispatchmethod
 
 from waferscope_query.promql.errors import ParseError
 from waferscope_query.promql.labels import METRIC_NAME
@@ -24,124 +24,139 @@ from waferscope_query.promql.parsing.tree import (
 
 _OPERANDS = (ValueType.SCALAR, ValueType.VECTOR)
 _SHORT = {ValueType.VECTOR: "vector", ValueType.MATRIX: "matrix"}
+_UNARY = "unary expression only allowed on expressions of type scalar or instant vector"
 
 
-def check(tree: Expr, expression: str) -> None:
-    """Check the types of every node's operands, inner nodes first.
+class Checker:
+    """Checks the types of every node's operands.
 
-    Raises:
-        ParseError: An operand is of the wrong type or a selector of no use.
+    Args:
+        expression: The text, for messages.
     """
-    for child in tree.children:
-        check(child, expression)
-    for node, reason in _complaints(tree):
-        raise ParseError(expression, *node, reason)
 
+    def __init__(self, expression: str) -> None:
+        self._expression = expression
 
-Complaint = tuple[tuple[int, int], str]
+    @singledispatchmethod
+    def check(self, node: Expr) -> None:
+        """Check a node and all below it.
 
+        Raises:
+            ParseError: An operand is of the wrong type or a selector of no use.
+        """
+        for child in node.children:
+            self.check(child)
 
-@singledispatch
-def _complaints(node: Expr) -> list[Complaint]:
-    """What is wrong with one node whose operands are right in themselves."""
-    del node
-    return []
+    def _error(self, node: Expr, reason: str) -> ParseError:
+        return ParseError(self._expression, node.start, node.end, reason)
 
+    def _expect(self, node: Expr, wanted: ValueType, context: str) -> None:
+        self.check(node)
+        if node.type != wanted:
+            raise self._error(node, f"expected type {wanted} in {context}, got {node.type}")
 
-def _span(node: Expr) -> tuple[int, int]:
-    return (node.start, node.end)
+    @check.register
+    def _(self, node: Aggregate) -> None:
+        self._expect(node.expr, ValueType.VECTOR, "aggregation expression")
+        if node.param is not None:
+            wanted = ValueType.STRING if node.op == "count_values" else ValueType.SCALAR
+            self._expect(node.param, wanted, "aggregation parameter")
 
+    @check.register
+    def _(self, node: Call) -> None:
+        self._check_number_of_arguments(node)
+        if node.function == "info" and len(node.args) > 1:
+            self._check_info(node)
+        types = SIGNATURES[node.function].args
+        for index, arg in enumerate(node.args):
+            if node.function == "info" and index == 1:
+                continue
+            self._expect(arg, types[min(index, len(types) - 1)], f"call to function {quote(node.function)}")
 
-def _expect(node: Expr, wanted: ValueType, context: str) -> list[Complaint]:
-    if node.type == wanted:
-        return []
-    return [(_span(node), f"expected type {wanted} in {context}, got {node.type}")]
+    def _check_number_of_arguments(self, node: Call) -> None:
+        signature = SIGNATURES[node.function]
+        given, required, name = len(node.args), signature.required, quote(node.function)
+        if signature.optional == 0 and given != required:
+            raise self._error(node, f"expected {required} argument(s) in call to {name}, got {given}")
+        if given < required:
+            raise self._error(node, f"expected at least {required} argument(s) in call to {name}, got {given}")
+        if signature.optional is not None and given > required + signature.optional:
+            most = required + signature.optional
+            raise self._error(node, f"expected at most {most} argument(s) in call to {name}, got {given}")
 
+    def _check_info(self, node: Call) -> None:
+        """The second argument of info() only names labels; it may match every series."""
+        data = node.args[1]
+        if data.type != ValueType.VECTOR:
+            name = quote(node.function)
+            raise self._error(node, f"expected type {ValueType.VECTOR} in call to function {name}, got {data.type}")
+        if not isinstance(data, VectorSelector):
+            raise self._error(data, "expected label selectors only")
+        if data.name:
+            raise self._error(data, "expected label selectors only, got vector selector instead")
 
-@_complaints.register
-def _(node: Aggregate) -> list[Complaint]:
-    complaints = _expect(node.expr, ValueType.VECTOR, "aggregation expression")
-    if node.param is not None:
-        wanted = ValueType.STRING if node.op == "count_values" else ValueType.SCALAR
-        complaints += _expect(node.param, wanted, "aggregation parameter")
-    return complaints
+    @check.register
+    def _(self, node: Unary) -> None:
+        self.check(node.expr)
+        if node.expr.type not in _OPERANDS:
+            raise self._error(node, f'{_UNARY}, got "{node.expr.type}"')
 
+    @check.register
+    def _(self, node: Subquery) -> None:
+        self.check(node.expr)
+        if node.expr.type != ValueType.VECTOR:
+            got = _SHORT.get(node.expr.type, node.expr.type)
+            raise self._error(node, f"subquery is only allowed on instant vector, got {got} instead")
 
-@_complaints.register
-def _(node: Call) -> list[Complaint]:
-    signature = SIGNATURES[node.function]
-    given, required, name = len(node.args), signature.required, quote(node.function)
-    if signature.optional == 0 and given != required:
-        return [(_span(node), f"expected {required} argument(s) in call to {name}, got {given}")]
-    if given < required:
-        return [(_span(node), f"expected at least {required} argument(s) in call to {name}, got {given}")]
-    if signature.optional is not None and given > required + signature.optional:
-        most = required + signature.optional
-        return [(_span(node), f"expected at most {most} argument(s) in call to {name}, got {given}")]
-    types = signature.args + signature.args[-1:] * (given - len(signature.args))
-    pairs = zip(node.args, types, strict=False)
-    return [complaint for arg, wanted in pairs for complaint in _expect(arg, wanted, f"call to function {name}")]
+    @check.register
+    def _(self, node: VectorSelector) -> None:
+        if node.name:
+            for matcher in node.matchers[:-1]:
+                if matcher.name == METRIC_NAME:
+                    pair = f"{quote(node.name)} or {quote(matcher.value)}"
+                    raise self._error(node, f"metric name must not be set twice: {pair}")
+        elif all(matcher.matches("") for matcher in node.matchers):
+            raise self._error(node, "vector selector must contain at least one non-empty matcher")
 
+    @check.register
+    def _(self, node: Binary) -> None:
+        self.check(node.left)
+        self.check(node.right)
+        self._check_operator(node)
+        for side in (node.left, node.right):
+            if side.type not in _OPERANDS:
+                raise self._error(side, "binary expression must contain only scalar and instant vector types")
+        if node.left.type == node.right.type == ValueType.VECTOR:
+            self._check_set_operator(node)
+        else:
+            self._check_scalar_operand(node)
 
-@_complaints.register
-def _(node: Unary) -> list[Complaint]:
-    if node.expr.type in _OPERANDS:
-        return []
-    reason = f'unary expression only allowed on expressions of type scalar or instant vector, got "{node.expr.type}"'
-    return [(_span(node), reason)]
+    def _check_operator(self, node: Binary) -> None:
+        if node.return_bool and node.op not in COMPARISONS:
+            raise self._operator_error(node, "bool modifier can only be used on comparison operators")
+        if node.op in COMPARISONS and not node.return_bool and node.left.type == node.right.type == ValueType.SCALAR:
+            raise self._operator_error(node, "comparisons between scalars must use BOOL modifier")
+        if node.matching.on:
+            for label in node.matching.labels:
+                if label in node.matching.include:
+                    reason = f"label {quote(label)} must not occur in ON and GROUP clause at once"
+                    raise self._operator_error(node, reason)
 
+    def _operator_error(self, node: Binary, reason: str) -> ParseError:
+        return ParseError(self._expression, node.op_start, node.op_end, reason)
 
-@_complaints.register
-def _(node: Subquery) -> list[Complaint]:
-    if node.expr.type == ValueType.VECTOR:
-        return []
-    got = _SHORT.get(node.expr.type, node.expr.type)
-    return [(_span(node), f"subquery is only allowed on instant vector, got {got} instead")]
+    def _check_set_operator(self, node: Binary) -> None:
+        if node.op not in SET_OPERATORS:
+            return
+        if node.matching.cardinality != Cardinality.ONE_TO_ONE:
+            raise self._error(node, f"no grouping allowed for {quote(node.op)} operation")
+        if node.matching.fills:
+            raise self._error(node, "filling in missing series not allowed for set operators")
 
-
-@_complaints.register
-def _(node: VectorSelector) -> list[Complaint]:
-    if node.name:
-        twice = [m.value for m in node.matchers[:-1] if m.name == METRIC_NAME]
-        return [
-            (_span(node), f"metric name must not be set twice: {quote(node.name)} or {quote(value)}") for value in twice
-        ]
-    if all(matcher.matches("") for matcher in node.matchers):
-        return [(_span(node), "vector selector must contain at least one non-empty matcher")]
-    return []
-
-
-@_complaints.register
-def _(node: Binary) -> list[Complaint]:
-    operator = (node.op_start, node.op_end)
-    left, right = node.left.type, node.right.type
-    complaints: list[Complaint] = []
-    if node.return_bool and node.op not in COMPARISONS:
-        complaints.append((operator, "bool modifier can only be used on comparison operators"))
-    if node.op in COMPARISONS and not node.return_bool and left == right == ValueType.SCALAR:
-        complaints.append((operator, "comparisons between scalars must use BOOL modifier"))
-    if node.matching.on:
-        complaints += [
-            (operator, f"label {quote(label)} must not occur in ON and GROUP clause at once")
-            for label in node.matching.labels
-            if label in node.matching.include
-        ]
-    complaints += [
-        (_span(side), "binary expression must contain only scalar and instant vector types")
-        for side in (node.left, node.right)
-        if side.type not in _OPERANDS
-    ]
-    return complaints + _matching_complaints(node)
-
-
-def _matching_complaints(node: Binary) -> list[Complaint]:
-    if node.left.type == node.right.type == ValueType.VECTOR:
-        if node.op in SET_OPERATORS and node.matching.cardinality != Cardinality.ONE_TO_ONE:
-            return [(_span(node), f"no grouping allowed for {quote(node.op)} operation")]
-        return []
-    complaints: list[Complaint] = []
-    if node.matching.labels:
-        complaints.append((_span(node), "vector matching only allowed between instant vectors"))
-    if node.op in SET_OPERATORS:
-        complaints.append((_span(node), f"set operator {quote(node.op)} not allowed in binary scalar expression"))
-    return complaints
+    def _check_scalar_operand(self, node: Binary) -> None:
+        if node.matching.labels:
+            raise self._error(node, "vector matching only allowed between instant vectors")
+        if node.matching.fills:
+            raise self._error(node, "filling in missing series only allowed between instant vectors")
+        if node.op in SET_OPERATORS:
+            raise self._error(node, f"set operator {quote(node.op)} not allowed in binary scalar expression")

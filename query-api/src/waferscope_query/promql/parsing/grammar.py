@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 from waferscope_query.promql.errors import ParseError
 from waferscope_query.promql.labels import METRIC_NAME
 from waferscope_query.promql.matchers import Matcher, MatchOp
 from waferscope_query.promql.parsing.cursor import Cursor
-from waferscope_query.promql.parsing.lexer import AGGREGATORS, NAMES_AND_KEYWORDS, Token
+from waferscope_query.promql.parsing.lexer import AGGREGATORS, FILLS, KEYWORDS, Token
 from waferscope_query.promql.parsing.literals import quote
-from waferscope_query.promql.parsing.modifiers import parse_at, parse_offset, parse_range
+from waferscope_query.promql.parsing.modifiers import parse_at, parse_extension, parse_offset, parse_range
 from waferscope_query.promql.parsing.selectors import parse_label_list, parse_matchers
 from waferscope_query.promql.parsing.signatures import SIGNATURES
 from waferscope_query.promql.parsing.tree import (
@@ -32,16 +33,25 @@ from waferscope_query.promql.parsing.tree import (
 _PRECEDENCE = {
     **dict.fromkeys(("or",), 1),
     **dict.fromkeys(("and", "unless"), 2),
-    **dict.fromkeys(("==", "!=", "<=", "<", ">=", ">"), 3),
+    **dict.fromkeys(("==", "!=", "<=", "<", ">=", ">", "</", ">/"), 3),
     **dict.fromkeys(("+", "-"), 4),
     **dict.fromkeys(("*", "/", "%", "atan2"), 5),
     "^": 6,
 }
 _UNARY_PRECEDENCE = 5
 _RIGHT_ASSOCIATIVE = "^"
-_POSTFIX = {"[": parse_range, "offset": parse_offset, "@": parse_at}
+_POSTFIX = {
+    "[": parse_range,
+    "offset": parse_offset,
+    "@": parse_at,
+    "anchored": parse_extension,
+    "smoothed": parse_extension,
+}
 _NO_METRIC_NAMES = frozenset({"on", "ignoring", "group_left", "group_right", "bool", "atan2"})
-_METRIC_NAMES = {"identifier", "metric identifier", *NAMES_AND_KEYWORDS} - _NO_METRIC_NAMES
+_CALLABLE = ("identifier", "start", "end", "step", "range", "max_of", "min_of")
+_METRIC_NAMES = {"identifier", "metric identifier", *KEYWORDS} - _NO_METRIC_NAMES
+_OPERANDS = {"number", "duration", "string", "(", "{", "+", "-", *_METRIC_NAMES}
+_AFTER_GROUP = tuple(_OPERANDS - {"("} | FILLS)
 
 # A level of nesting takes a handful of Python frames in the parser and in each later stage; pure Python calls
 # take no C stack, so that a higher limit is safe where MAX_DEPTH bounds the tree.
@@ -58,7 +68,6 @@ class Parser:
 
     def __init__(self, expression: str) -> None:
         self._cursor = Cursor(expression)
-        self._depth = 0
 
     def parse(self) -> Expr:
         """Read the whole expression.
@@ -75,20 +84,14 @@ class Parser:
 
     def _expression(self, lowest: int) -> Expr:
         """Read operands joined by operators that bind at least as strongly as `lowest`."""
-        entered = self._depth
-        self._deepen()
+        entered = self._cursor.depth
+        self._cursor.deepen()
         left = self._operand()
         while (precedence := _PRECEDENCE.get(self._cursor.token.kind, -1)) >= lowest:
-            self._deepen()
+            self._cursor.deepen()
             left = self._binary(left, precedence)
-        self._depth = entered
+        self._cursor.depth = entered
         return left
-
-    def _deepen(self) -> None:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            token = self._cursor.token
-            raise self._cursor.error(token.start, token.end, f"expression is nested more than {MAX_DEPTH} deep")
 
     def _binary(self, left: Expr, precedence: int) -> Binary:
         op = self._cursor.advance()
@@ -113,14 +116,36 @@ class Parser:
     def _matching(self) -> Matching:
         mode = self._cursor.accept("on", "ignoring")
         if mode is None:
-            return Matching()
+            return self._filling(Matching())
         labels = parse_label_list(self._cursor)
         group = self._cursor.accept("group_left", "group_right")
         if group is None:
-            return Matching(on=mode.kind == "on", labels=labels)
-        include = parse_label_list(self._cursor) if self._cursor.at("(") else ()
+            return self._filling(Matching(on=mode.kind == "on", labels=labels))
+        include = () if self._cursor.at(*_AFTER_GROUP) else parse_label_list(self._cursor)
         many = Cardinality.MANY_TO_ONE if group.kind == "group_left" else Cardinality.ONE_TO_MANY
-        return Matching(cardinality=many, on=mode.kind == "on", labels=labels, include=include)
+        return self._filling(Matching(cardinality=many, on=mode.kind == "on", labels=labels, include=include))
+
+    def _filling(self, matching: Matching) -> Matching:
+        if self._cursor.accept("fill"):
+            value = self._fill_value()
+            return replace(matching, fill_left=value, fill_right=value)
+        if self._cursor.accept("fill_left"):
+            matching = replace(matching, fill_left=self._fill_value())
+            return self._fill_right(matching)
+        if self._cursor.at("fill_right"):
+            matching = self._fill_right(matching)
+            return replace(matching, fill_left=self._fill_value()) if self._cursor.accept("fill_left") else matching
+        return matching
+
+    def _fill_right(self, matching: Matching) -> Matching:
+        return replace(matching, fill_right=self._fill_value()) if self._cursor.accept("fill_right") else matching
+
+    def _fill_value(self) -> float:
+        self._cursor.expect("(")
+        sign = self._cursor.accept("+", "-")
+        value = self._cursor.number(self._cursor.expect("number", "duration"))
+        self._cursor.expect(")")
+        return -value if sign and sign.kind == "-" else value
 
     def _operand(self) -> Expr:
         if sign := self._cursor.accept("+", "-"):
@@ -133,15 +158,15 @@ class Parser:
     def _unary(self, sign: Token) -> Expr:
         expr = self._expression(_UNARY_PRECEDENCE + 1)
         if isinstance(expr, NumberLiteral):
-            value = -expr.value if sign.kind == "-" else expr.value
-            return NumberLiteral(start=sign.start, end=expr.end, value=value)
+            return replace(expr, start=sign.start, value=-expr.value if sign.kind == "-" else expr.value)
         return Unary(start=sign.start, end=expr.end, type=expr.type, op=sign.kind, expr=expr)
 
     def _primary(self) -> Expr:
         token = self._cursor.token
         if token.kind in ("number", "duration"):
             self._cursor.advance()
-            return NumberLiteral(start=token.start, end=token.end, value=self._cursor.number(token))
+            value = self._cursor.number(token)
+            return NumberLiteral(start=token.start, end=token.end, value=value, duration=token.kind == "duration")
         if token.kind == "string":
             self._cursor.advance()
             return StringLiteral(start=token.start, end=token.end, value=self._cursor.string(token))
@@ -163,7 +188,7 @@ class Parser:
         """An aggregation, a function call or a selector: told apart by what follows the name."""
         if name.kind in AGGREGATORS and self._cursor.at("(", "by", "without"):
             return self._aggregate(name)
-        if name.kind in ("identifier", "start", "end") and self._cursor.at("("):
+        if name.kind in _CALLABLE and self._cursor.at("("):
             return self._call(name)
         return self._selector(name)
 
@@ -182,7 +207,7 @@ class Parser:
             comma = self._cursor.accept(",")
             if comma is None:
                 break
-            if self._cursor.at(")"):
+            if self._cursor.token.kind not in _OPERANDS:
                 reason = "trailing commas not allowed in function call args"
                 raise self._cursor.error(comma.start, comma.end, reason)
         self._cursor.expect(")")
@@ -196,20 +221,20 @@ class Parser:
         return Call(start=name.start, end=self._cursor.last_end, function=name.text, args=args, type=signature.returns)
 
     def _aggregate(self, op: Token) -> Aggregate:
+        self._cursor.within("aggregation")
         grouping = self._grouping()
-        if not self._cursor.at("("):
-            raise self._cursor.unexpected("aggregation")
         args = self._arguments()
-        end = self._cursor.last_end
         if grouping is None:
             grouping = self._grouping()
+        self._cursor.left()
         without, labels = grouping or (False, ())
         wanted = 2 if op.kind in Aggregate.PARAMETRIC else 1
+        end = self._cursor.last_end
         if len(args) != wanted:
-            raise self._wrong_arguments(op, len(args), wanted, self._cursor.last_end)
+            raise self._wrong_arguments(op, len(args), wanted, end)
         return Aggregate(
             start=op.start,
-            end=max(end, self._cursor.last_end),
+            end=end,
             op=op.kind,
             expr=args[-1],
             param=args[0] if wanted > 1 else None,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from waferscope_query.promql.errors import ParseError
-from waferscope_query.promql.parsing.literals import is_duration, is_number, quote
+from waferscope_query.promql.parsing.literals import quote, quote_char
+from waferscope_query.promql.parsing.scanning import DIGITS, NumberScan, scan_string
 
 MAX_LENGTH = 1_000_000
 
@@ -15,23 +15,24 @@ AGGREGATORS = frozenset(
     {"sum", "avg", "count", "min", "max", "group", "stddev", "stdvar", "quantile"}
     | {"topk", "bottomk", "count_values", "limitk", "limit_ratio"}
 )
-MODIFIERS = frozenset({"offset", "by", "without", "on", "ignoring", "group_left", "group_right", "bool"})
+FILLS = frozenset({"fill", "fill_left", "fill_right"})
+MODIFIERS = FILLS | {"offset", "by", "without", "on", "ignoring", "group_left", "group_right", "bool"}
+MODIFIERS |= {"smoothed", "anchored"}
 WORD_OPERATORS = frozenset({"and", "or", "unless", "atan2"})
-SYMBOL_OPERATORS = frozenset({"==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "^", "@", "=~", "!~"})
-NAMES_AND_KEYWORDS = AGGREGATORS | MODIFIERS | WORD_OPERATORS | {"start", "end"}
-
-_COMMON = r"""
-  (?P<space>[ \t\r\n]+) | (?P<comment>\#[^\r\n]*)
-| (?P<string>"(?:[^"\\\n]|\\[^\n])*"|'(?:[^'\\\n]|\\[^\n])*'|`[^`]*`)
-"""
-_OUTSIDE = re.compile(
-    rf"""(?:{_COMMON}
-| (?P<number>(?:[0-9]|\.[0-9])(?:0?[xX])?[0-9a-zA-Z_.]*(?:(?<=[eE])[+-][0-9_]+)?(?:(?<=[pP])[+-][0-9]+)?[0-9a-zA-Z_.]*)
-| (?P<word>[a-zA-Z_:][a-zA-Z0-9_:]*)
-| (?P<symbol>==|!=|<=|>=|=(?!~)|[-+*/%^<>@,(){{\[\]]))""",
-    re.VERBOSE,
+SYMBOL_OPERATORS = frozenset(
+    {"==", "!=", "<=", ">=", "<", ">", "</", ">/", "+", "-", "*", "/", "%", "^", "@", "=~", "!~"}
 )
-_BRACES = re.compile(rf"(?:{_COMMON}| (?P<word>[a-zA-Z_][a-zA-Z0-9_]*) | (?P<symbol>=~|!~|!=|=|,|\}}))", re.VERBOSE)
+DURATION_WORDS = frozenset({"step", "range", "max_of", "min_of"})
+KEYWORDS = AGGREGATORS | MODIFIERS | WORD_OPERATORS | DURATION_WORDS | {"start", "end"}
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_COMMENT = re.compile(r"#[^\r\n]*")
+_WORD = re.compile(r"[\w.:]+")
+_LABEL = re.compile(r"[\w.]+")
+_LETTERS = re.compile(r"[A-Za-z_]*")
+_SYMBOL = re.compile(r"==|!=|<=|</|>=|>/|=(?!~)|[-+*/%^<>@,(){\[\]]")
+_BRACES_SYMBOL = re.compile(r"=~|!~|!=|=|,|\}")
+_DURATION_SYMBOL = re.compile(r"[-+*/%^,():\]]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Token:
             return "end of input"
         if self.kind in ("identifier", "metric identifier"):
             return f"{self.kind} {quote(self.text)}"
-        shown = f"{quote(self.text[:10])}..." if len(self.text) > 10 else quote(self.text)  # noqa: PLR2004, its own cut
+        long = len(self.text.encode()) > 10  # noqa: PLR2004, its own cut
+        shown = f"{quote(self.text[:10])}..." if long else quote(self.text)
         if self.kind in ("number", "duration", "string"):
             return f"{self.kind} {shown}"
         for kinds, form in ((MODIFIERS, "<{}>"), (AGGREGATORS, "<aggr:{}>")):
@@ -67,107 +69,213 @@ class Token:
 
 
 class Lexer:
-    """An iterator of tokens, ended by one of kind `eof`.
+    """Reads token after token; the last one is of kind `eof`.
 
     Args:
         expression: The text.
+
+    Raises:
+        ParseError: It is too long.
     """
 
     def __init__(self, expression: str) -> None:
         if len(expression) > MAX_LENGTH:
             raise ParseError(expression, 0, 0, f"expression is longer than {MAX_LENGTH} characters")
         self._text = expression
+        self._position = 0
         self._parens = 0
-        self._in_brackets = False
         self._in_braces = False
+        self._in_brackets = False
+        self._duration_due = False  # right behind "[" or an operator of a duration expression
+        self._got_colon = False
+        self._got_duration = False
 
-    def __iter__(self) -> Iterator[Token]:
-        position = 0
-        while position < len(self._text):
-            token = self._colon(position) or self._match(position)
-            position = token.end
-            if token.kind not in ("space", "comment"):
-                self._track(token)
-                yield token
-        self._refuse_open_end()
-        yield Token("eof", "", position, position)
+    def next(self) -> Token:  # noqa: PLR0911, one return per state of Prometheus's lexer
+        """Read one token.
 
-    def _colon(self, position: int) -> Token | None:
-        """In brackets a colon divides range and step, elsewhere it is part of a name."""
-        if self._in_brackets and self._text[position] == ":":
-            return Token(":", ":", position, position + 1)
-        return None
-
-    def _match(self, position: int) -> Token:
-        match = (_BRACES if self._in_braces else _OUTSIDE).match(self._text, position)
+        Raises:
+            ParseError: What follows is none.
+        """
+        self._skip_space()
+        if self._position >= len(self._text):
+            return self._end()
+        if self._duration_due:
+            return self._duration_token()
+        char = self._text[self._position]
+        if char in "\"'`":
+            return self._string()
+        if self._in_braces:
+            return self._inside_braces(char)
+        if char in DIGITS or (char == "." and self._following() in DIGITS):
+            return self._number()
+        if _starts_name(char) or char == ":":
+            return self._in_brackets_word(char) if self._in_brackets else self._word()
+        match = _SYMBOL.match(self._text, self._position)
         if match is None:
-            raise self._bad_character(position)
-        kind, text = str(match.lastgroup), match.group()
-        if kind == "word":
-            kind = _word_kind(text, in_braces=self._in_braces)
-        elif kind == "number":
-            kind = self._number_kind(text, position)
-        elif kind == "symbol":
-            kind = text
-        return Token(kind, text, position, match.end())
+            raise self._bad_character(char)
+        return self._symbol(match.group())
 
-    def _number_kind(self, text: str, position: int) -> str:
-        if is_number(text):
-            return "number"
-        if is_duration(text):
-            return "duration"
-        raise self._error(position, f"bad number or duration syntax: {quote(text)}")
+    def _skip_space(self) -> None:
+        while True:
+            match = _SPACE.match(self._text, self._position)
+            self._position = match.end() if match else self._position
+            comment = None if self._duration_due else _COMMENT.match(self._text, self._position)
+            if comment is None:
+                return
+            self._position = comment.end()
 
-    def _track(self, token: Token) -> None:
-        if token.kind == "(":
+    def _following(self) -> str:
+        return self._text[self._position + 1 : self._position + 2] or "\0"
+
+    def _take(self, kind: str, end: int) -> Token:
+        token = Token(kind, self._text[self._position : end], self._position, end)
+        self._position = end
+        return token
+
+    def _end(self) -> Token:
+        if self._duration_due:
+            raise self._error("unexpected end of input in duration expression")
+        if self._in_braces:
+            raise self._error("unexpected end of input inside braces")
+        if self._parens:
+            raise self._error("unclosed left parenthesis")
+        if self._in_brackets:
+            raise self._error("unclosed left bracket")
+        return Token("eof", "", self._position, self._position)
+
+    def _string(self) -> Token:
+        end, reason = scan_string(self._text, self._position)
+        if reason:
+            raise self._error(reason)
+        return self._take("string", end)
+
+    def _number(self) -> Token:
+        scan = NumberScan(self._text, self._position)
+        self._duration_due = False
+        if scan.number():
+            return self._take("number", scan.position)
+        if scan.rest_of_duration():
+            return self._take("duration", scan.position)
+        raise self._error(f"bad number or duration syntax: {quote(self._text[self._position : scan.position])}")
+
+    def _word(self) -> Token:
+        end = self._end_of_word(_WORD)
+        word = self._text[self._position : end]
+        lower = word.lower() if word.isascii() else word
+        if lower in ("inf", "nan"):
+            return self._take("number", end)
+        if lower in KEYWORDS and (lower not in FILLS or self._text[end:].lstrip(" \t\r\n").startswith("(")):
+            return self._take(lower, end)
+        return self._take("metric identifier" if ":" in word else "identifier", end)
+
+    def _end_of_word(self, pattern: re.Pattern[str]) -> int:
+        match = pattern.match(self._text, self._position)
+        end = match.end() if match else self._position
+        word = self._text[self._position : end]
+        if word.isascii():
+            return end
+        strange = (i for i, char in enumerate(word) if not char.isascii() and not char.isalpha())
+        return self._position + next(strange, len(word))
+
+    def _in_brackets_word(self, char: str) -> Token:
+        """Behind a duration in brackets: the colon before a step, or a word of duration expressions."""
+        if char == ":":
+            if self._got_colon:
+                raise self._error("unexpected colon ':'")
+            self._got_colon = True
+            return self._take(":", self._position + 1)
+        token = self._duration_word()
+        if token is None:
+            raise self._error(f"unexpected character: {quote_char(char)}, expected ':'")
+        return token
+
+    def _duration_word(self) -> Token | None:
+        match = _LETTERS.match(self._text, self._position)
+        end = match.end() if match else self._position
+        word = self._text[self._position : end].lower()
+        return self._take(word, end) if word in DURATION_WORDS else None
+
+    def _duration_token(self) -> Token:
+        char = self._text[self._position]
+        if char in DIGITS or (char == "." and self._following() in DIGITS):
+            self._got_duration = True
+            return self._number()
+        if token := self._duration_word():
+            self._got_duration = True
+            return token
+        if not _DURATION_SYMBOL.match(self._text, self._position):
+            raise self._error(f"unexpected character in duration expression: {quote_char(char)}")
+        token = self._take(char, self._position + 1)
+        if char == ":":
+            self._track_colon()
+        else:
+            self._track(char)
+        return token
+
+    def _track_colon(self) -> None:
+        if not self._got_duration:
+            raise self._error("unexpected colon before duration in duration expression")
+        if self._got_colon:
+            raise self._error("unexpected repeated colon in duration expression")
+        self._got_colon = True
+
+    def _inside_braces(self, char: str) -> Token:
+        if _starts_name(char):
+            return self._take("identifier", self._end_of_word(_LABEL))
+        match = _BRACES_SYMBOL.match(self._text, self._position)
+        if match is None:
+            raise self._bad_character_inside(char)
+        self._in_braces = match.group() != "}"
+        return self._take(match.group(), match.end())
+
+    def _symbol(self, symbol: str) -> Token:
+        if symbol == "[" and self._in_brackets:
+            raise self._error("unexpected left bracket '['")
+        if symbol == "]" and not self._in_brackets:
+            raise self._error("unexpected right bracket ']'")
+        token = self._take(symbol, self._position + len(symbol))
+        self._track(symbol)
+        return token
+
+    def _track(self, symbol: str) -> None:
+        if symbol == "(":
             self._parens += 1
-        elif token.kind == ")":
+        elif symbol == ")":
             self._parens -= 1
             if self._parens < 0:
-                raise self._error(token.start, "unexpected right parenthesis ')'")
-        elif token.kind == "[":
-            if self._in_brackets:
-                raise self._error(token.start, "unexpected left bracket '['")
-            self._in_brackets = True
-        elif token.kind == "]":
-            if not self._in_brackets:
-                raise self._error(token.start, "unexpected right bracket ']'")
-            self._in_brackets = False
-        elif token.kind in ("{", "}"):
-            self._in_braces = token.kind == "{"
+                raise self._error("unexpected right parenthesis ')'")
+        elif symbol == "[":
+            self._in_brackets = self._duration_due = True
+            self._got_colon = self._got_duration = False
+        elif symbol == "]":
+            self._in_brackets = self._duration_due = False
+        elif symbol == "{":
+            self._in_braces = True
 
-    def _refuse_open_end(self) -> None:
-        if self._in_braces:
-            raise self._error(len(self._text), "unexpected end of input inside braces")
-        if self._in_brackets:
-            raise self._error(len(self._text), "unexpected end of input in duration expression")
-        if self._parens:
-            raise self._error(len(self._text), "unclosed left parenthesis")
+    def _bad_character(self, char: str) -> ParseError:
+        if char in "!=":
+            following = self._text[self._position + 1 : self._position + 2] or "\ufffd"
+            return self._error(f"unexpected character after '{char}': {quote_char(following)}")
+        return self._error(f"unexpected character: {quote_char(char)}")
 
-    def _bad_character(self, position: int) -> ParseError:
-        char, following = self._text[position], self._text[position + 1 : position + 2]
-        inside = " inside braces" if self._in_braces else ""
-        if char in "\"'":
-            return self._error(position, "unterminated quoted string")
-        if char == "`":
-            return self._error(position, "unterminated raw string")
-        if char == "!" or (char == "=" and following):
-            shown = f"'{following}'" if following else "'\\uffff'"
-            return self._error(position, f"unexpected character after '{char}'{inside}: {shown}")
+    def _bad_character_inside(self, char: str) -> ParseError:
+        if char == "!":
+            following = self._text[self._position + 1 : self._position + 2] or "\ufffd"
+            return self._error(f"unexpected character after '!' inside braces: {quote_char(following)}")
         if char == "{":
-            return self._error(position, "unexpected left brace '{'")
-        return self._error(position, f"unexpected character{inside}: '{char}'")
+            return self._error("unexpected left brace '{'")
+        return self._error(f"unexpected character inside braces: {quote_char(char)}")
 
-    def _error(self, start: int, reason: str) -> ParseError:
-        return ParseError(self._text, start, len(self._text), reason)
+    def _error(self, reason: str) -> ParseError:
+        return ParseError(self._text, self._position, len(self._text), reason)
 
 
-def _word_kind(text: str, *, in_braces: bool) -> str:
-    if in_braces:
-        return "identifier"
-    if ":" in text:
-        return "metric identifier"
-    lower = text.lower()
-    if lower in ("inf", "nan"):
-        return "number"
-    return lower if lower in NAMES_AND_KEYWORDS else "identifier"
+def _starts_name(char: str) -> bool:
+    return char.isalpha() or char == "_"
+
+
+def is_plain_name(text: str) -> bool:
+    """Whether a label name can be written without quotes."""
+    if not text or not _starts_name(text[0]):
+        return False
+    return all(_starts_name(char) or char in DIGITS or char == "." for char in text)

@@ -21,8 +21,8 @@ v: absent_over_time(m) avg_over_time(m) changes(m) count_over_time(m) delta(m) d
 v: increase(m) irate(m) last_over_time(m) mad_over_time(m) max_over_time(m) min_over_time(m) present_over_time(m)
 v: rate(m) resets(m) stddev_over_time(m) stdvar_over_time(m) sum_over_time(m) ts_of_first_over_time(m)
 v: ts_of_last_over_time(m) ts_of_max_over_time(m) ts_of_min_over_time(m) predict_linear(ms) quantile_over_time(sm)
-v: double_exponential_smoothing(mss) vector(s)
-s: scalar(v) pi() time()
+v: double_exponential_smoothing(mss) integral(ms+1) start_timestamp(v) vector(s)
+s: scalar(v) pi() time() start() end() step() range() max_of(ss) min_of(ss)
 """
 
 

@@ -42,9 +42,10 @@ class Expr:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberLiteral(Expr):
-    """A number, or a duration in seconds."""
+    """A number, or a duration in seconds; `duration` tells how it was written."""
 
     value: float
+    duration: bool = False
     type: ValueType = ValueType.SCALAR
 
 
@@ -54,6 +55,24 @@ class StringLiteral(Expr):
 
     value: str
     type: ValueType = ValueType.STRING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duration(Expr):
+    """An expression in place of a duration, in seconds.
+
+    Attributes:
+        op: An arithmetic operator (a sign where `left` is missing), `step`, `range`, `max_of` or `min_of`.
+        left: Left operand.
+        right: Right operand, or the only one.
+        wrapped: Whether it stands in parentheses.
+    """
+
+    op: str
+    left: Expr | None = None
+    right: Expr | None = None
+    wrapped: bool = False
+    type: ValueType = ValueType.SCALAR
 
 
 class Edge(enum.StrEnum):
@@ -69,19 +88,28 @@ class Selecting(Expr):
 
     Attributes:
         offset_ms: How far back to look; negative looks ahead.
+        offset_expr: What gives the offset once the query's steps are known, instead of `offset_ms`.
         at: A fixed time in ms, or an end of the query's range, instead of each step's own time.
     """
 
     offset_ms: int = 0
+    offset_expr: Duration | None = None
     at: int | Edge | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorSelector(Selecting):
-    """An instant vector selector; `name` is the metric name written before the braces, which is also a matcher."""
+    """An instant vector selector.
+
+    Attributes:
+        name: The metric name written before the braces, which is also the last matcher.
+        matchers: All of them have to match.
+        extension: `anchored`, `smoothed` or nothing: how samples beyond the range count.
+    """
 
     name: str
     matchers: tuple[Matcher, ...]
+    extension: str = ""
     type: ValueType = ValueType.VECTOR
 
 
@@ -91,6 +119,7 @@ class MatrixSelector(Selecting):
 
     selector: VectorSelector
     range_ms: int
+    range_expr: Duration | None = None
     type: ValueType = ValueType.MATRIX
 
     @property
@@ -106,6 +135,8 @@ class Subquery(Selecting):
     expr: Expr
     range_ms: int
     step_ms: int | None
+    range_expr: Duration | None = None
+    step_expr: Duration | None = None
     type: ValueType = ValueType.MATRIX
 
     @property
@@ -164,12 +195,21 @@ class Matching:
         on: Whether `labels` are those to match on, or those to ignore.
         labels: The labels of `on` or `ignoring`.
         include: Labels that `group_left` or `group_right` copies from the "one" side.
+        fill_left: The value of a series that the left side lacks; None where nothing is filled in.
+        fill_right: The same for the right side.
     """
 
     cardinality: Cardinality = Cardinality.ONE_TO_ONE
     on: bool = False
     labels: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
+    fill_left: float | None = None
+    fill_right: float | None = None
+
+    @property
+    def fills(self) -> bool:
+        """Whether missing series are filled in."""
+        return self.fill_left is not None or self.fill_right is not None
 
 
 COMPARISONS = frozenset({"==", "!=", ">", "<", ">=", "<="})

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.kernels.native import adding, cells
 from waferscope_query.promql.evaluation.kernels.native import windows as kernels
-from waferscope_query.promql.evaluation.selecting import samples_where
+from waferscope_query.promql.evaluation.selecting import floats_of, samples_where
 from waferscope_query.promql.evaluation.values import Vector, Windows
 from waferscope_query.promql.histograms import HistogramCells, HistogramTable
 from waferscope_query.promql.labels import METRIC_NAME
@@ -84,12 +84,16 @@ def over_histograms(node: Call, argument: Expr, windows: Windows, over_floats: O
     return _FUNCTIONS.get(node.function, _ignoring)(node, mixed, over_floats, context)
 
 
+def without_histograms(windows: Windows) -> Windows:
+    """The floats of a range vector alone, of the same series."""
+    return replace(windows, samples=floats_of(windows.samples))
+
+
 def _split(start: int, windows: Windows) -> Mixed:
     samples = windows.samples
     assert samples.histograms is not None
-    is_float = samples.histograms.at < 0
-    floats = replace(windows, samples=replace(samples_where(samples, is_float), histograms=None))
-    histograms = replace(windows, samples=samples_where(samples, ~is_float))
+    floats = without_histograms(windows)
+    histograms = replace(windows, samples=samples_where(samples, samples.histograms.at >= 0))
     bounds = window_bounds(histograms)
     counts = window_bounds(floats).counts
     return Mixed(start, windows, floats, histograms, bounds, counts > 0, bounds.counts > 0)

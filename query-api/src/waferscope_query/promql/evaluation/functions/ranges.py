@@ -10,7 +10,12 @@ import numpy as np
 
 from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.functions.arguments import Function, check_quantile
-from waferscope_query.promql.evaluation.functions.histogram_ranges import OverFloats, over_histograms
+from waferscope_query.promql.evaluation.functions.extended import of_extended
+from waferscope_query.promql.evaluation.functions.histogram_ranges import (
+    OverFloats,
+    over_histograms,
+    without_histograms,
+)
 from waferscope_query.promql.evaluation.kernels import counters, over_time, regression
 from waferscope_query.promql.evaluation.values import Vector, Windows
 from waferscope_query.promql.labels import METRIC_NAME
@@ -129,6 +134,8 @@ def _of_range(node: Call, context: Context) -> Vector:
     """Evaluate the range vector, then the function: over floats, or over histograms as well."""
     argument = next(arg for arg in node.args if arg.type == ValueType.MATRIX)
     windows, over_floats = context.windows(argument), _OVER_FLOATS[node.function]
+    if windows.extension:
+        return of_extended(node.function, without_histograms(windows), context)
     if windows.samples.histograms is None:
         vector = over_floats(node, windows, context)
     else:

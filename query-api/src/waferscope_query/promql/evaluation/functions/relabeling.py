@@ -15,7 +15,7 @@ from waferscope_query.promql.evaluation.grouping import group_rows
 from waferscope_query.promql.evaluation.values import Vector
 from waferscope_query.promql.labels import METRIC_NAME, Codes
 from waferscope_query.promql.matchers import compile_regex
-from waferscope_query.promql.parsing.literals import quote
+from waferscope_query.promql.parsing.literals import is_utf8, quote, scrub
 from waferscope_query.promql.parsing.tree import Call
 
 _REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})", re.ASCII)
@@ -29,8 +29,9 @@ def _label_replace(node: Call, context: Context) -> Vector:
         compile_regex(pattern)
     except re2.error:
         raise ExecutionError(f"invalid regular expression in label_replace(): {pattern}") from None
-    if not target:
-        raise ExecutionError(f"invalid destination label name in label_replace(): {target}")
+    if not target or not is_utf8(target):
+        raise ExecutionError(f"invalid destination label name in label_replace(): {scrub(target)}")
+    template = scrub(template)
     distinct, inverse = np.unique(vector.labels.column(source), return_inverse=True)
     made = [_replaced(pattern, context.pool.text(code), template) for code in distinct.tolist()]
     codes = np.array([0 if text is None else context.pool.code(text) for text in made], np.int32)[inverse]
@@ -51,8 +52,9 @@ def _label_join(node: Call, context: Context) -> Vector:
     """Set a label to others' values, joined."""
     vector = context.vector(node.args[0])
     target, separator, *sources = (context.string(arg) for arg in node.args[1:])
-    if not target:
+    if not target or not is_utf8(target):
         raise ExecutionError(f"invalid destination label name in label_join(): {quote(target)}")
+    separator = scrub(separator)
     used = vector.labels.project(sources)
     ids, firsts = group_rows(used)
     rows = [used.row(first) for first in firsts.tolist()]

@@ -1,0 +1,25 @@
+-- name: may_decompress
+-- Lets this transaction delete from the columnstore whatever its size; on plain PostgreSQL the setting means nothing.
+select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true)
+
+-- name: delete_samples
+-- Deletes samples of series in a time range.
+delete from wafer.sample where series_id = any ($1::bigint[]) and ts >= $2 and ts < $3
+
+-- name: delete_histogram_samples
+-- Deletes histograms of series in a time range.
+delete from wafer.histogram_sample where series_id = any ($1::bigint[]) and ts >= $2 and ts < $3
+
+-- name: delete_exemplars
+-- Deletes exemplars of series in a time range.
+delete from wafer.exemplar where series_id = any ($1::bigint[]) and ts >= $2 and ts < $3
+
+-- name: tell_deletion
+-- Tells readers which samples were deleted.
+insert into wafer.deletion (kind, series_ids, begin_ts, end_ts) values ('samples', $1, $2, $3)
+
+-- name: forget_requests
+-- Forgets requests with samples in a time range, as far as storing them again adds nothing: so they can be sent once more.
+delete from wafer.ingest_batch b
+using wafer.ingest_hour h
+where h.batch_id = b.batch_id and b.repeatable and h.max_ts >= $1 and h.min_ts < $2
