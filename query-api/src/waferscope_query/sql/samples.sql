@@ -23,3 +23,13 @@ cross join lateral (
     order by h.ts desc
     limit 1
 ) newest
+
+-- name: copy_native_histograms
+-- Reads histograms of any schema of series in a time range, unordered.
+select
+    series_id, ts, count, coalesce(sum, 'NaN') as sum, schema, zero_threshold, zero_count, reset_hint,
+    custom_bounds, positive_spans, positive_counts, negative_spans, negative_counts
+from wafer.histogram_sample
+where
+    series_id = any ('{{{series}}}'::bigint[]) and ts between '{start}'::timestamptz and '{end}'::timestamptz
+limit {limit}

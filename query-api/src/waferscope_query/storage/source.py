@@ -9,18 +9,21 @@ import numpy as np
 from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
+from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.promql.labels import LabelFrame, StringPool
 from waferscope_query.promql.matchers import Matcher
 from waferscope_query.promql.source import Metadata, Samples, Selection
-from waferscope_query.storage.assemble import Read, assemble, bucket_matchers, merge_labels
+from waferscope_query.storage.assemble import PLAIN_PARTS, Read, assemble, bucket_matchers, merge_labels
 from waferscope_query.storage.classic import bucket_texts
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.follower import Follower
 from waferscope_query.storage.index import BUCKET_LABEL, Found, Part, SeriesIndex
-from waferscope_query.storage.reader import Span, instant, one_snapshot, read_histograms, read_samples
+from waferscope_query.storage.native import with_natives
+from waferscope_query.storage.reader import Span, instant, one_snapshot, read_histograms, read_natives, read_samples
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_query")
+_MAY_HOLD_HISTOGRAMS = (Part.NATIVE, Part.EITHER)
 MatcherSets = Sequence[Sequence[Matcher]]
 
 
@@ -90,7 +93,7 @@ class DatabaseSource:
         """Read the samples of all selections from one snapshot of the database."""
         samples = {}
         async with self._database.connection() as connection, AsyncExitStack() as stack:
-            if len(found) > 1 or any(rows.parts.any() and not rows.parts.all() for rows in found.values()):
+            if len(found) > 1 or any(_takes_several_reads(rows) for rows in found.values()):
                 await stack.enter_async_context(one_snapshot(connection))
             for selection, rows in found.items():
                 samples[selection] = await self._read_one(connection, selection, rows, max_samples)
@@ -100,13 +103,21 @@ class DatabaseSource:
     async def _read_one(
         self, connection: PoolConnectionProxy, selection: Selection, found: Found, max_samples: int
     ) -> Samples:
-        plain = np.unique(found.series_ids[found.parts == Part.PLAIN])
-        histograms = np.unique(found.series_ids[found.parts != Part.PLAIN])
+        plain = np.unique(found.series_ids[np.isin(found.parts, PLAIN_PARTS)])
+        histograms = np.unique(found.series_ids[~np.isin(found.parts, PLAIN_PARTS)])
+        own = found.take(np.isin(found.parts, _MAY_HOLD_HISTOGRAMS))
         span = Span(selection.start_ms, selection.end_ms, max_samples)
         points = await read_samples(connection, plain, span) if len(plain) else None
         classic = await read_histograms(connection, histograms, span) if len(histograms) else []
+        natives = await read_natives(connection, np.unique(own.series_ids), span) if len(own) else None
         read = Read(points, classic, max_samples)
-        return await asyncio.to_thread(assemble, found, read, selection.matchers, self.pool)
+        samples = await asyncio.to_thread(assemble, found, read, selection.matchers, self.pool)
+        if natives is None or not len(natives.ts):
+            return samples
+        samples = await asyncio.to_thread(with_natives, samples, own.labels, own.series_ids, natives)
+        if len(samples.ts) > max_samples:
+            raise TooManySamplesError
+        return samples
 
     async def _presented(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[LabelFrame]:
         """Label sets that satisfy one set of matchers, those of buckets with their `le`."""
@@ -135,6 +146,12 @@ class DatabaseSource:
             for row in rows:
                 sharing.setdefault(tuple(row["custom_bounds"]), []).append(row["series_id"])
         return sharing
+
+
+def _takes_several_reads(found: Found) -> bool:
+    """Whether the samples of a selection stand in several places."""
+    own = np.isin(found.parts, PLAIN_PARTS)
+    return bool(own.any() and not own.all()) or bool(np.isin(found.parts, _MAY_HOLD_HISTOGRAMS).any())
 
 
 def _nothing(pool: StringPool) -> Samples:
