@@ -88,6 +88,8 @@ def _in_job(act: Callable[[waferscope.Job], Any]) -> Callable[[], None]:
 WRONG: dict[str, Callable[[], Any]] = {
     "name of a job": lambda: waferscope.job(42),
     "empty name": lambda: waferscope.job(""),
+    "name of a job that is None": lambda: waferscope.job(None),
+    "name of a step that is None": lambda: waferscope.step(None),
     "no name": lambda: waferscope.job(print),
     "name of a step": lambda: waferscope.step(42),
     "step without a name": lambda: waferscope.step(print),
@@ -156,6 +158,8 @@ WRONG: dict[str, Callable[[], Any]] = {
     "reason to cancel": _in_job(lambda job: job.cancel(5)),
     "no reason outside of a job": lambda: waferscope.current_job().skip(None),
     "no reason outside of a step": lambda: waferscope.current_step().fail(None),
+    "no function under a job": lambda: waferscope.job("overlay")(5),
+    "no function under a step": lambda: waferscope.step("fit")(property(len)),
     "no function to carry": lambda: waferscope.carry(5),
     "timeout": lambda: waferscope.flush("long"),
     "timeout below 0": lambda: waferscope.flush(-1),
@@ -173,6 +177,8 @@ WRONG: dict[str, Callable[[], Any]] = {
     "service": lambda: waferscope.configure(service=LONE),
     "endpoint": lambda: waferscope.configure(endpoint="otelcol:4318"),
     "export_logs": lambda: waferscope.configure(export_logs="loud"),
+    "gc_pauses": lambda: waferscope.configure(gc_pauses="no"),
+    "strict": lambda: waferscope.configure(strict="no"),
 }
 
 

@@ -15,6 +15,7 @@ from urllib.request import Request, urlopen
 import pytest
 from opentelemetry import baggage, propagate
 from opentelemetry.context import attach, detach
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 import waferscope
 
@@ -201,6 +202,25 @@ def test_the_environment_holds_one_trace_and_leaves_ours_alone(telemetry: Any, m
     assert within["BAGGAGE"].split(",") == ["wafer.lot.id=L", f"wafer.job.id={job.id}"]
     assert "TRACESTATE" not in within
     assert telemetry.spans()
+
+
+class Fieldless(TraceContextTextMapPropagator):
+    """A propagator of the host's that is broken."""
+
+    @property
+    def fields(self) -> set[str]:
+        raise RuntimeError("not implemented")
+
+
+@pytest.mark.usefixtures("telemetry")
+def test_a_broken_propagator_leaves_the_environment_as_it_is() -> None:
+    before = propagate.get_global_textmap()
+    propagate.set_global_textmap(Fieldless())
+    try:
+        with waferscope.job("overlay"):
+            assert waferscope.environment() == dict(os.environ)
+    finally:
+        propagate.set_global_textmap(before)
 
 
 @pytest.fixture

@@ -138,6 +138,21 @@ def test_strictness_comes_by_argument_or_by_the_environment(monkeypatch: pytest.
         arguments.be_strict(on=False)
 
 
+@pytest.mark.parametrize(("variable", "out"), [("true", "2"), ("false", "0"), ("", "0")])
+def test_the_environment_asks_for_strictness_before_the_first_job_runs(run: Any, variable: str, out: str) -> None:
+    script = """
+        import waferscope
+        refused = 0
+        for wrong in (lambda: waferscope.job("overlay", lot=4711)(print), lambda: waferscope.equipment(None)):
+            try:
+                wrong()
+            except waferscope.UsageError:
+                refused += 1
+        print(refused)
+    """
+    assert run(script, WAFERSCOPE_STRICT=variable).out.strip() == out
+
+
 @pytest.mark.parametrize(
     ("given", "endpoint"),
     [

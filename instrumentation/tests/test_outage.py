@@ -94,6 +94,30 @@ def test_in_an_outage_the_oldest_gives_way_and_every_drop_is_counted(caplog: pyt
     ]
 
 
+def test_what_gives_way_amid_a_try_is_counted_and_told_once_though_nothing_waits_any_more(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line(limit=100, batch=100)
+    take = line.receiver.export
+
+    def take_slowly(batch: list[Any]) -> Answer:
+        if batch[0] == 0:
+            line.put(range(100, 400))
+        return take(batch)
+
+    monkeypatch.setattr(line.receiver, "export", take_slowly)
+    line.put(range(100))
+    assert line.channel.send()
+    assert line.receiver.got == [*range(100), *range(300, 400)]
+    assert line.dropped == {("events", "queue_full"): 200}
+    line.put(range(400, 600))
+    assert line.channel.send()
+    assert line.dropped == {("events", "queue_full"): 300}
+    assert [record.getMessage() for record in caplog.records] == [
+        "telemetry comes faster than it is taken: 200 records were dropped; more are only counted"
+    ]
+
+
 def test_long_items_take_several_places_and_none_is_lost_uncounted() -> None:
     gone: list[str] = []
     outbox = Outbox(100, gone.append, len)

@@ -313,6 +313,12 @@ def test_the_job_uses_what_the_command_uses_and_tells_its_exit_code(call: Call, 
     assert {item.key: item.value.int_value for item in span.attributes}["process.exit.code"] == 3
 
 
+def test_a_command_smaller_than_python_has_its_own_highest_memory(call: Call, receiver: Any) -> None:
+    assert call([*RUN, *shell("sleep 2")]).returncode == 0
+    said = ended(receiver)
+    assert 0 < said["wafer.job.memory.current"] <= said["wafer.job.memory.max"] < 12_000_000
+
+
 def test_a_command_within_a_job_is_its_subjob(call: Call, receiver: Any) -> None:
     """The caller's context arrives by the environment: TRACEPARENT and BAGGAGE."""
     inner = [*RUN, "true"]

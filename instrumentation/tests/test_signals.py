@@ -135,6 +135,26 @@ def test_a_handler_below_python_stays_whenever_it_comes(run: Any, handler: str, 
     assert (ended.code, ended.out) == (0, "lives on\nlives to the end\n"), ended.err
 
 
+@pytest.mark.parametrize("broken", ["termination._came", "termination.Termination._release", "sigaction.handler"])
+@pytest.mark.parametrize("when", ["before", "while"])
+def test_a_fault_amid_the_watch_leaves_the_signal_as_deadly_as_it_is(run: Any, broken: str, when: str) -> None:
+    owner, _, name = broken.rpartition(".")
+    script = f"""
+        import os, signal, time
+        import waferscope
+        from waferscope._internal import sigaction, termination
+        def fails(*_):
+            raise RuntimeError
+        if "{when}" == "before":
+            {owner}.{name} = fails
+        with waferscope.job("overlay"):
+            {owner}.{name} = fails
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(20)
+    """
+    assert run(script, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", WAFERSCOPE_FLUSH_TIMEOUT="0.1").code == -15
+
+
 def test_an_ignored_signal_stays_ignored(receiver: Any, start: Any) -> None:
     ignore = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
     process = _begin(start, receiver, before=ignore, work="os.kill(os.getpid(), signal.SIGTERM)")

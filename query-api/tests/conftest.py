@@ -1,5 +1,6 @@
 """What the query service's tests share: rows written as the writer writes them."""
 
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,16 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SERIES = """
     insert into wafer.series (fingerprint, metric, labels, kind, unit, help)
     values (substr(sha256(convert_to($1 || $2, 'UTF8')), 1, 16), $1, $2::text::jsonb, $3, $4, $5) returning series_id
+"""
+BATCH = """
+    with batch as (
+        insert into wafer.ingest_batch (digest, signal, points, repeatable) values ($1, 'metrics', 1, true)
+        returning batch_id
+    )
+    insert into wafer.ingest_hour (batch_id, hour, min_ts, max_ts, points)
+    select batch_id, date_trunc('hour', t, 'UTC'), min(t), max(t), count(*)
+    from batch, unnest($2::timestamptz[]) t
+    group by 1, 2
 """
 
 
@@ -41,7 +52,9 @@ class Writer:
         """Write samples of (ms, value)."""
         await ensure(self.connection, "sample", [instant(ms) for ms, _ in samples])
         rows = [(series_id, instant(ms), value) for ms, value in samples]
-        await self.connection.copy_records_to_table("sample", schema_name="wafer", records=rows)
+        async with self.connection.transaction():
+            await self.connection.copy_records_to_table("sample", schema_name="wafer", records=rows)
+            await self.connection.execute(BATCH, uuid.uuid4().bytes, [at for _, at, _ in rows])
 
     async def gauge(self, metric: str, *samples: tuple[int, float], **labels: str) -> int:
         """Create a series with its samples."""

@@ -98,6 +98,7 @@ def test_only_what_matches_is_deleted(site: httpx.Client) -> None:
         assert write(site, "both", (T0, 1.0), tool=tool).status_code == 204
     assert delete(site, **{"match[]": ['both{tool="a"}', "absent"]}).status_code == 204
     answer = site.post("/api/v1/query", data={"query": "both", "time": T0}).json()
+    assert answer["status"] == "success", answer
     assert [one["metric"]["tool"] for one in answer["data"]["result"]] == ["b"]
     assert site.post("/api/v1/admin/tsdb/clean_tombstones").status_code == 204
 
@@ -144,8 +145,12 @@ async def test_readers_are_told_and_what_adds_up_is_remembered(service: Service,
     await database.open()
     await delete_samples(database, np.array([series_id]), T0 * 1000, T0 * 1000)
     await database.close()
-    told = await connection.fetchrow("select * from wafer.deletion")
+    told, *of_forgotten = await connection.fetch("select * from wafer.deletion order by deletion_id")
     assert (told["kind"], told["series_ids"]) == ("samples", [series_id])
     assert (told["begin_ts"], told["end_ts"]) == (instant(T0 * 1000), instant(T0 * 1000 + 1))
+    assert of_forgotten  # the feed lost what the forgotten requests had told
+    for row in of_forgotten:
+        assert row["series_ids"] is None
+        assert row["begin_ts"] <= instant(T0 * 1000) < row["end_ts"]
     kept = await connection.fetch("select digest from wafer.ingest_batch order by digest")
     assert [row["digest"] for row in kept] == [b"adds", b"elsewhen"]

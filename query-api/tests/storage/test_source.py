@@ -19,6 +19,7 @@ from waferscope_query.promql.evaluation.values import Vector
 from waferscope_query.promql.histograms import CUSTOM_BUCKETS, Hint, Histogram
 from waferscope_query.promql.matchers import Matcher, MatchOp
 from waferscope_query.promql.source import STALE_BITS, Samples, Selection
+from waferscope_query.storage.cache.session import SampleCache
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.errors import StorageUnavailableError
 from waferscope_query.storage.source import DatabaseSource
@@ -41,7 +42,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def source(database: Database) -> DatabaseSource:
-    return DatabaseSource(database)
+    return DatabaseSource(database, SampleCache(1 << 26))
 
 
 def named(metric: str, **labels: str) -> tuple[Matcher, ...]:
@@ -125,7 +126,7 @@ async def test_too_many_samples_are_refused_and_the_connection_lives_on(source: 
 async def test_a_query_canceled_while_it_reads_leaves_its_connection_usable(database_url: str, writer: Writer) -> None:
     database = Database(database_url, 1)
     await database.open()
-    source = DatabaseSource(database)
+    source = DatabaseSource(database, SampleCache(1 << 26))
     await writer.gauge("x", *((T0 + ms, 1.0) for ms in range(20_000)))
     for wait in (0.0, 0.001, 0.003, 0.005, 0.008, 0.012):
         with contextlib.suppress(TimeoutError):
@@ -313,4 +314,4 @@ async def select_or_none(source: DatabaseSource) -> dict[str, list[tuple[int, fl
 
 async def test_before_the_database_answers_a_query_is_unavailable(database_url: str) -> None:
     with pytest.raises(StorageUnavailableError):
-        await DatabaseSource(Database(database_url, 2)).follower.refresh()
+        await DatabaseSource(Database(database_url, 2), SampleCache(0)).follower.refresh()

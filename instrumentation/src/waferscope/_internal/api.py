@@ -52,8 +52,9 @@ def configure(
     """
     with guard.CONFIGURE:
         captured = process.is_captured()  # by a test, which the program under it must not escape
+        strict = is_strict(strict)
         if not captured:
-            arguments.be_strict(is_strict(strict))
+            arguments.be_strict(strict)
         settings = load(
             site=site, service=service, version=version, endpoint=endpoint,
             strict=strict, export_logs=export_logs, gc_pauses=gc_pauses,

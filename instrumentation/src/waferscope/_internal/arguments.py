@@ -6,6 +6,7 @@ A value that the site can't store would cost its whole event, or with it a whole
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, overload
@@ -15,16 +16,18 @@ from waferscope._internal import guard
 Scalar = str | bool | int | float
 AttributeValue = Scalar | Sequence[str] | Sequence[bool] | Sequence[int] | Sequence[float]
 
+NAMELESS = "unknown"
 _KEY_BYTES = 512  # of an id or a name: what the site's indexes take
 _TEXT_LENGTH = 8192  # characters of any other text
 _ITEMS = 256  # of a list
 _INTEGER = 2**63  # OTLP's integers are signed and have 64 bits
+_STRICT = "WAFERSCOPE_STRICT"
 _RESERVED = ("wafer.job.", "wafer.step.")
 _SCALARS = (str, bool, int, float)
 
 
 class _Strictness:
-    on = False
+    on: bool | None = None  # until it is said, the environment decides: also of what is made before the first job runs
 
 
 def be_strict(on: bool) -> None:  # noqa: FBT001 - a setting's value, handed on
@@ -34,7 +37,13 @@ def be_strict(on: bool) -> None:  # noqa: FBT001 - a setting's value, handed on
 
 def is_strict() -> bool:
     """Whether a wrong argument raises `UsageError` at the call."""
-    return _Strictness.on
+    on = _Strictness.on
+    return is_environment_strict() if on is None else on
+
+
+def is_environment_strict() -> bool:
+    """Whether the environment asks for it."""
+    return os.environ.get(_STRICT, "").strip().lower() == "true"
 
 
 def misuse(message: str, *args: object) -> None:
@@ -47,7 +56,7 @@ def misuse(message: str, *args: object) -> None:
     Raises:
         UsageError: The author has asked for strictness.
     """
-    if _Strictness.on:
+    if is_strict():
         raise guard.UsageError(message % args)
     guard.ARGUMENTS.failed(None, message, *args)
 
@@ -83,6 +92,13 @@ def required(what: str, value: object) -> str | None:
     if value is None:
         misuse("%s is missing; nothing is told", what)
     return identifier(what, value)
+
+
+def name(what: str, value: object) -> str:
+    """Check the name of a job or a step; otherwise as `identifier`, and `unknown` stands for none."""
+    if value is None:
+        misuse("%s is missing; %s is used", what, NAMELESS)
+    return identifier(what, value) or NAMELESS
 
 
 def key(value: object) -> str:
@@ -228,6 +244,14 @@ def whole(what: str, value: Any, default: int | None, *, least: int = 1) -> int 
     instead = "it is left out" if default is None else f"{default} is used"
     misuse("%s is a whole number from %d, not %r; %s", what, least, value, instead)
     return default
+
+
+def flag(what: str, value: Any) -> bool | None:
+    """Check a boolean; None stands for nothing, and for what is none."""
+    if value is None or isinstance(value, bool):
+        return value
+    misuse("%s is True or False, not %r; it is left out", what, value)
+    return None
 
 
 def instant(what: str, value: datetime | float | None) -> int | None:

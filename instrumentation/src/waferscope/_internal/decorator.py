@@ -33,6 +33,9 @@ def decorate(again: Again, function: Callable[P, R]) -> Callable[P, R]:
     """
     if isinstance(function, staticmethod | classmethod):
         return cast("Callable[P, R]", type(function)(decorate(again, function.__func__)))
+    with guard.ARGUMENTS:
+        if not arguments.is_function("a decorator", function):
+            return function
     if _is(inspect.iscoroutinefunction, function):
         return cast("Callable[P, R]", _coroutine(again, function))
     if _is(inspect.isasyncgenfunction, function):

@@ -38,6 +38,7 @@ class Log:
     def renew(self) -> None:
         """Begin anew in the child of a fork: what the parent has dropped is the parent's to tell."""
         self._away: set[str] = set()
+        self._has_overrun = False
         self.dropped = 0
 
     def lost(self, signal: str, reason: str, count: int) -> None:
@@ -50,6 +51,20 @@ class Log:
         """
         self.dropped += count
         self._count(signal, reason, count)
+
+    def overrun(self, signal: str, count: int) -> None:
+        """Count records that gave way to newer ones; of a receiver that is there, tell it the first time.
+
+        Args:
+            signal: As for `lost`.
+            count: How many.
+        """
+        self.lost(signal, "queue_full", count)
+        if self._away or self._has_overrun:
+            return
+        self._has_overrun = True
+        dropped, self.dropped = self.dropped, 0
+        guard.tell("telemetry comes faster than it is taken: %d records were dropped; more are only counted", dropped)
 
     def away(self, signal: str) -> None:
         """Note that the receiver does not take a signal now."""
@@ -152,13 +167,15 @@ class Exported:
         if not self._waiting and not self._outbox:
             return True
         with self._lock, guard.EXPORT:
-            self._count_overrun()
-            if self._away and not hurry and monotonic() < self._not_before:
-                return False
-            while self._fill():
-                if not self._deliver():
+            try:
+                if self._away and not hurry and monotonic() < self._not_before:
                     return False
-            return True
+                while self._fill():
+                    if not self._deliver():
+                        return False
+                return True
+            finally:
+                self._count_overrun()  # afterwards: a try takes seconds, and then nothing may wait any more
         return False
 
     def hurry(self) -> None:
@@ -238,7 +255,7 @@ class Exported:
 
     def _count_overrun(self) -> None:
         if count := self._outbox.overrun():
-            self._log.lost(self._signal, "queue_full", count)
+            self._log.overrun(self._signal, count)
 
 
 class Emitted:
@@ -273,7 +290,7 @@ class Emitted:
             finally:
                 _delivering.active = False
         if count := self._outbox.overrun():
-            self._log.lost(self._signal, "queue_full", count)
+            self._log.overrun(self._signal, count)
         return True
 
     def hurry(self) -> None:

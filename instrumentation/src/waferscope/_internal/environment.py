@@ -33,11 +33,12 @@ def environment() -> dict[str, str]:
     Returns:
         `os.environ` with TRACEPARENT, TRACESTATE and BAGGAGE, as far as there is something to say.
     """
-    said = variables()
-    if not said:
-        return dict(os.environ)
-    # All or nothing: the state of one trace does not go with another one.
-    return {**{name: value for name, value in os.environ.items() if name not in _all_variables()}, **said}
+    with guard.CONTEXT:
+        said = variables()
+        if said:  # all or nothing: the state of one trace does not go with another one
+            replaced = _all_variables()
+            return {**{name: value for name, value in os.environ.items() if name not in replaced}, **said}
+    return dict(os.environ)
 
 
 def variables() -> dict[str, str]:

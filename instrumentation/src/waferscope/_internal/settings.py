@@ -76,6 +76,7 @@ def load(
     Returns:
         The settings; what can't be read is told in the log and replaced by its default.
     """
+    pauses = arguments.flag("gc_pauses", gc_pauses)
     aggregation = _text("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION").lower()
     return Settings(
         site=arguments.identifier("site", site) or os.environ.get("WAFERSCOPE_SITE") or None,
@@ -84,7 +85,7 @@ def load(
         endpoint=_url(endpoint),
         strict=is_strict(strict),
         export_logs=_level(export_logs if export_logs is not None else _text("WAFERSCOPE_EXPORT_LOGS") or None),
-        gc_pauses=_flag("WAFERSCOPE_GC_PAUSES") if gc_pauses is None else bool(gc_pauses),
+        gc_pauses=_flag("WAFERSCOPE_GC_PAUSES") if pauses is None else pauses,
         disabled=_flag("OTEL_SDK_DISABLED"),
         heartbeat_interval=_positive("WAFERSCOPE_HEARTBEAT_INTERVAL", 10.0),
         metric_interval=_positive("OTEL_METRIC_EXPORT_INTERVAL", 15_000.0) / 1000,
@@ -103,7 +104,8 @@ def is_strict(given: bool | None) -> bool:  # noqa: FBT001 - a setting's value, 
     Args:
         given: By the author; None leaves it to the environment.
     """
-    return _flag("WAFERSCOPE_STRICT") if given is None else bool(given)
+    checked = arguments.flag("strict", given)
+    return arguments.is_environment_strict() if checked is None else checked
 
 
 def whole(variable: str, default: int) -> int:

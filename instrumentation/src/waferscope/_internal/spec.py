@@ -71,7 +71,7 @@ class Spec:
         return replace(self, attributes={**missing, **self.attributes}, on_metrics=(*self.on_metrics, *more))
 
 
-UNKNOWN = Spec("unknown")
+UNKNOWN = Spec(arguments.NAMELESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class Arguments:
 
     def check(self) -> Spec:
         """Check them: what is wrong is corrected with a warning, or raises `UsageError` where the author wants it."""
-        name = arguments.identifier("the name of a job", self.name) or UNKNOWN.name
+        name = arguments.name("the name of a job", self.name)
         attributes = arguments.attributes(self.own) if self.own else {}
         on_metrics = [(semconv.WAFER_JOB_NAME, name)]
         carried = {}

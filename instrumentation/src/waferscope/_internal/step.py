@@ -125,7 +125,7 @@ def make_step(find: Callable[[], Job], name: str, attributes: Mapping[str, Any])
     """
     checked: Mapping[str, AttributeValue] = {}
     with guard.ARGUMENTS:
-        name = arguments.identifier("the name of a step", name) or "unknown"
+        name = arguments.name("the name of a step", name)
         if attributes and (arguments.is_strict() or not process.is_disabled()):
             checked = spec.on_step(attributes)
     return Step(find, name, checked)

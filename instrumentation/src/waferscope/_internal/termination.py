@@ -62,6 +62,7 @@ class Termination:
         self._thread: threading.Thread | None = None
         self._registered: weakref.ref[_Writer] | None = None
         self._handler = sigaction.DEFAULT
+        self._is_over = False  # nobody reads the socket any more
         self.received = False
 
     def watch(self) -> None:
@@ -79,7 +80,7 @@ class Termination:
     def pause(self) -> None:
         """Let the signal do its default during a fork: the child must not hold it up."""
         if self._ends is not None:
-            self._release()
+            self._give_back()
 
     def go_on(self) -> None:
         """Watch again after a fork, in the parent."""
@@ -90,9 +91,9 @@ class Termination:
         """Watch nothing yet, in the child of a fork."""
         ends, self._ends = self._ends, None
         self._thread = None
-        self.received = False
+        self._is_over = self.received = False
         if ends is not None:
-            self._release()
+            self._give_back()
             for end in ends:
                 end.close()
 
@@ -102,16 +103,18 @@ class Termination:
         if ends is None or thread is None or thread is threading.current_thread():
             return
         self._release()
-        while thread.is_alive() and select.select([ends[0]], [], [], 0)[0]:
+        while thread.is_alive() and _has_said(ends[0]):
             time.sleep(_AGAIN)
 
     def _catch(self) -> None:
-        if self._ends is not None:
+        if self._ends is not None and not self._is_over:
             writer = _Writer(self._ends[1].fileno())
             faulthandler.unregister(_SIGNAL)  # else, once a handler of the host's is gone again, nothing is registered
             faulthandler.register(_SIGNAL, file=writer, all_threads=False, chain=False)
             self._registered = weakref.ref(writer)
             self._handler = sigaction.handler(_SIGNAL)
+            if self._is_over:
+                self._release()  # type: ignore[unreachable] # the thread has ended meanwhile
 
     def _release(self) -> None:
         """Give the signal its default action back, unless the host has taken it over."""
@@ -130,10 +133,18 @@ class Termination:
                 with guard.SIGNAL:
                     self._close()
         finally:
-            with guard.SIGNAL:
-                self._release()
-            if self.received:
+            self._is_over = True
+            self._give_back()
+            if self.received or _has_said(ends[0]):
                 os.kill(os.getpid(), _SIGNAL)
+
+    def _give_back(self) -> None:
+        """Give the signal its default action back, by all means: nobody waits for it any more."""
+        with guard.SIGNAL:
+            self._release()
+            return
+        with guard.SIGNAL:
+            faulthandler.unregister(_SIGNAL)
 
     def _lose(self, ends: Ends) -> None:
         """Leave the file descriptors, which may be the host's by now."""
@@ -180,6 +191,13 @@ def _came(reader: socket.socket) -> bool:
         if sender > 0:
             with suppress(ProcessLookupError):
                 os.kill(sender, _SIGNAL)
+
+
+def _has_said(reader: socket.socket) -> bool:
+    """Whether a signal has come that is not dealt with."""
+    with guard.Expected(OSError, ValueError):  # it is closed
+        return bool(select.select([reader], [], [], 0)[0])
+    return False
 
 
 def _can_watch() -> bool:

@@ -27,6 +27,7 @@ from waferscope_query.jobs import routes as jobs
 from waferscope_query.jobs.store import JobStore
 from waferscope_query.promql.grid import Limits
 from waferscope_query.settings import QuerySettings
+from waferscope_query.storage.cache.session import SampleCache
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.errors import StorageError
 from waferscope_query.storage.exemplars import ExemplarStore
@@ -42,7 +43,7 @@ def create_app(settings: QuerySettings, database: Database) -> FastAPI:
         settings: Limits.
         database: The site's; it need not be open yet.
     """
-    source = DatabaseSource(database)
+    source = DatabaseSource(database, SampleCache(settings.cache_bytes))
     metrics = Metrics(source)
     limits = Limits(lookback_ms=round(settings.lookback * 1000), max_samples=settings.max_samples)
     admission = Admission(settings.max_concurrency, settings.timeout)
@@ -56,7 +57,7 @@ def create_app(settings: QuerySettings, database: Database) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
     )
     patch_fastapi(app, redirect_from_root_to_docs=False)
-    app.include_router(PrometheusApi(source, admission, limits, activity).router())
+    app.include_router(PrometheusApi(source, source.uncached(), admission, limits, activity).router())
     app.include_router(ExemplarApi(ExemplarStore(source, database), admission).router())
     app.include_router(StatusApi(settings, source, admission).router())
     app.include_router(AdminApi(source, database, enabled=settings.enable_admin_api).router())

@@ -39,6 +39,9 @@ class Metrics:
             "Time since the change feed was last polled, which each query does; -1 before the first time.",
             lambda: -1 if source.follower.polled_at is None else time.monotonic() - source.follower.polled_at,
         )
+        self._gauge("cache_bytes", "Bytes of samples kept in memory.", lambda: source.cache.bytes)
+        self._gauge("cache_hit_samples", "Samples that queries found in memory.", lambda: source.cache.hits)
+        self._gauge("cache_read_samples", "Samples that queries had to read first.", lambda: source.cache.misses)
         self._gauge("feed_polls", "Successful polls of the change feed.", lambda: source.follower.polls)
 
     def _gauge(self, name: str, text: str, value: Callable[[], float]) -> None:

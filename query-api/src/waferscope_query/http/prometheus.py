@@ -39,13 +39,17 @@ class PrometheusApi:
 
     Args:
         source: Where the samples are.
+        uncached: The same, for requests that ask for nothing from memory.
         admission: Lets queries in.
         limits: What a query may use.
         activity: Notes queries while they run.
     """
 
-    def __init__(self, source: Source, admission: Admission, limits: Limits, activity: Activity) -> None:
+    def __init__(
+        self, source: Source, uncached: Source, admission: Admission, limits: Limits, activity: Activity
+    ) -> None:
         self._source = source
+        self._uncached = uncached
         self._admission = admission
         self._limits = limits
         self._activity = activity
@@ -79,7 +83,10 @@ class PrometheusApi:
         limits = self._limits_of(parameters)
         with self._noted(parameters, "time"):
             return await self._answer(
-                lambda: plan_instant(parse(parameters.first("query")), moment, limits), control, limit
+                lambda: plan_instant(parse(parameters.first("query")), moment, limits),
+                self._source_for(parameters),
+                control,
+                limit,
             )
 
     async def query_range(self, parameters: Parameters, control: Control) -> Success:
@@ -96,7 +103,10 @@ class PrometheusApi:
         limits = self._limits_of(parameters)
         with self._noted(parameters, "start", "end", "step"):
             return await self._answer(
-                lambda: plan_range(parse(parameters.first("query")), start, end, step, limits), control, limit
+                lambda: plan_range(parse(parameters.first("query")), start, end, step, limits),
+                self._source_for(parameters),
+                control,
+                limit,
             )
 
     async def series(self, parameters: Parameters, _: Control) -> Success:
@@ -141,13 +151,16 @@ class PrometheusApi:
     def _noted(self, parameters: Parameters, *names: str) -> AbstractContextManager[None]:
         return self._activity.query(**{name: parameters.first(name) for name in ("query", *names)})
 
-    async def _answer(self, plan: Callable[[], Plan], control: Control, limit: int) -> Success:
+    def _source_for(self, parameters: Parameters) -> Source:
+        return self._uncached if parameters.first("nocache") in ("1", "true") else self._source
+
+    async def _answer(self, plan: Callable[[], Plan], source: Source, control: Control, limit: int) -> Success:
         """Answer a query, everything that takes time in threads."""
         try:
             planned = await asyncio.to_thread(plan)
         except ParseError as error:
             raise ParameterError.named("query", error) from None
-        found = await answer(planned, self._source, control)
+        found = await answer(planned, source, control)
         kept, truncated = await asyncio.to_thread(truncate, found, limit)
         data = await asyncio.to_thread(render, kept)
         return Success(data, (*found.warnings, _TRUNCATED) if truncated else found.warnings, found.infos)

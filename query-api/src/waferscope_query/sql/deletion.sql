@@ -19,7 +19,16 @@ delete from wafer.exemplar where series_id = any ($1::bigint[]) and ts >= $2 and
 insert into wafer.deletion (kind, series_ids, begin_ts, end_ts) values ('samples', $1, $2, $3)
 
 -- name: forget_requests
--- Forgets requests with samples in a time range, as far as storing them again adds nothing: so they can be sent once more.
-delete from wafer.ingest_batch b
-using wafer.ingest_hour h
-where h.batch_id = b.batch_id and b.repeatable and h.max_ts >= $1 and h.min_ts < $2
+-- Forgets requests with samples in a time range, as far as storing them again adds nothing: so they can be sent once more. What
+-- they told readers is forgotten with them, also to those who have not heard of it yet, so it is told once more in another way.
+with forgotten as (
+    delete from wafer.ingest_batch b
+    using wafer.ingest_hour h
+    where h.batch_id = b.batch_id and b.repeatable and h.max_ts >= $1 and h.min_ts < $2
+    returning b.batch_id
+)
+insert into wafer.deletion (kind, begin_ts, end_ts)
+select 'samples', min(h.min_ts), max(h.max_ts) + interval '1 millisecond'
+from wafer.ingest_hour h
+join forgotten f using (batch_id)
+group by h.hour

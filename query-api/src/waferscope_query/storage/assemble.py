@@ -103,8 +103,14 @@ def _classic_pieces(
 def _piece(found: Found, points: Points) -> Piece:
     """Number points by their row in `found`, sorted by stored series; points of other series fall away."""
     order = np.argsort(found.series_ids)
-    rows, known = positions(points.series, found.series_ids[order])
-    return found.labels.take(order), Points(rows[known].astype(np.int64), points.ts[known], points.values[known])
+    begins = np.flatnonzero(np.diff(points.series, prepend=-1))  # runs of one series, a hundredth of the points
+    lengths = np.diff(begins, append=len(points))
+    rows, known = positions(points.series[begins], found.series_ids[order])
+    labels, numbers = found.labels.take(order), np.repeat(rows.astype(np.int64), lengths)
+    if known.all():
+        return labels, Points(numbers, points.ts, points.values)
+    kept = np.repeat(known, lengths)
+    return labels, Points(numbers[kept], points.ts[kept], points.values[kept])
 
 
 def _merge(pieces: Sequence[Piece], pool: Strings) -> Piece:

@@ -18,7 +18,8 @@ from waferscope_query.storage.native import NativePoints, parse_native
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_query")
-_MIN_MS, _MAX_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999
+# The years 1 to 9999, but for the first day: the driver sends its first instant as -infinity.
+_MIN_MS, _MAX_MS = -62_135_510_400_000, 253_402_300_799_999
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from copy import copy
 from itertools import chain
 
 import numpy as np
@@ -14,12 +14,13 @@ from waferscope_query.promql.labels import LabelFrame, StringPool
 from waferscope_query.promql.matchers import Matcher
 from waferscope_query.promql.source import Metadata, Samples, Selection
 from waferscope_query.storage.assemble import PLAIN_PARTS, Read, assemble, bucket_matchers, merge_labels
+from waferscope_query.storage.cache.session import SampleCache, Session
 from waferscope_query.storage.classic import bucket_texts
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.follower import Follower
 from waferscope_query.storage.index import BUCKET_LABEL, Found, Part, SeriesIndex
 from waferscope_query.storage.native import with_natives
-from waferscope_query.storage.reader import Span, instant, one_snapshot, read_histograms, read_natives, read_samples
+from waferscope_query.storage.reader import Span, instant, one_snapshot, read_histograms, read_natives
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_query")
@@ -34,13 +35,21 @@ class DatabaseSource:
 
     Args:
         database: The site's database.
+        cache: Keeps samples in memory.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, cache: SampleCache) -> None:
         self.pool = StringPool()
         self.index = SeriesIndex(self.pool)
         self.follower = Follower(database, self.index)
+        self.cache = cache
         self._database = database
+
+    def uncached(self) -> "DatabaseSource":
+        """Return the same source without its cache."""
+        source = copy(self)
+        source.cache = SampleCache(0)
+        return source
 
     async def select(self, selections: Sequence[Selection], max_samples: int) -> list[Samples]:
         """Fetch all selections (see `Source.select`)."""
@@ -92,22 +101,24 @@ class DatabaseSource:
     async def _read(self, found: dict[Selection, Found], max_samples: int) -> dict[Selection, Samples]:
         """Read the samples of all selections from one snapshot of the database."""
         samples = {}
-        async with self._database.connection() as connection, AsyncExitStack() as stack:
-            if len(found) > 1 or any(_takes_several_reads(rows) for rows in found.values()):
-                await stack.enter_async_context(one_snapshot(connection))
+        async with (
+            self._database.connection() as connection,
+            one_snapshot(connection),
+            self.cache.session(connection) as session,
+        ):
             for selection, rows in found.items():
-                samples[selection] = await self._read_one(connection, selection, rows, max_samples)
+                samples[selection] = await self._read_one(connection, session, selection, rows, max_samples)
                 max_samples -= len(samples[selection].ts)
         return samples
 
     async def _read_one(
-        self, connection: PoolConnectionProxy, selection: Selection, found: Found, max_samples: int
+        self, connection: PoolConnectionProxy, session: Session, selection: Selection, found: Found, max_samples: int
     ) -> Samples:
         plain = np.unique(found.series_ids[np.isin(found.parts, PLAIN_PARTS)])
         histograms = np.unique(found.series_ids[~np.isin(found.parts, PLAIN_PARTS)])
         own = found.take(np.isin(found.parts, _MAY_HOLD_HISTOGRAMS))
         span = Span(selection.start_ms, selection.end_ms, max_samples)
-        points = await read_samples(connection, plain, span) if len(plain) else None
+        points = await session.read(plain, span) if len(plain) else None
         classic = await read_histograms(connection, histograms, span) if len(histograms) else []
         natives = await read_natives(connection, np.unique(own.series_ids), span) if len(own) else None
         read = Read(points, classic, max_samples)
@@ -146,12 +157,6 @@ class DatabaseSource:
             for row in rows:
                 sharing.setdefault(tuple(row["custom_bounds"]), []).append(row["series_id"])
         return sharing
-
-
-def _takes_several_reads(found: Found) -> bool:
-    """Whether the samples of a selection stand in several places."""
-    own = np.isin(found.parts, PLAIN_PARTS)
-    return bool(own.any() and not own.all()) or bool(np.isin(found.parts, _MAY_HOLD_HISTOGRAMS).any())
 
 
 def _nothing(pool: StringPool) -> Samples:

@@ -26,7 +26,7 @@ class Child:
 
     It is forked before anything else is imported or started, and waits. So no thread, no connection and no open file
     of the telemetry gets into it, and its highest resident set (which the kernel takes over from the process that
-    executes the command) is not ours.
+    executes the command) is that of a bare Python.
 
     Attributes:
         pid: Its process id.

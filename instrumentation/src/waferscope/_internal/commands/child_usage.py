@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from resource import struct_rusage
 
 _FRESH = 0.1  # s
+_GROWTH = 2 * 2**20  # bytes that a copy of ours grows by on its way to the command, at most
 
 
 class ChildUsage:
@@ -25,8 +26,25 @@ class ChildUsage:
         self._pid = pid
         self._used = NOTHING
         self._memory = 0
+        self._inherited = 0
+        self._is_command = True
         self._ended = False
         self._read_at = 0.0
+
+    def wait_for_command(self) -> None:
+        """Tell nothing for now: the child is still a copy of ours.
+
+        The kernel takes that copy's highest resident set over into the command's account.
+        """
+        self._is_command = False
+        with guard.USAGE:
+            import psutil  # noqa: PLC0415 - see `_sample`
+
+            self._inherited = psutil.Process(self._pid).memory_info().rss + _GROWTH
+
+    def executed(self) -> None:
+        """Tell from now on what the child uses: it has become the command."""
+        self._is_command = True
 
     def usage(self) -> Usage:
         """Tell what was used so far.
@@ -34,7 +52,8 @@ class ChildUsage:
         Returns:
             While it runs what can be read (see `children.Account`) of the child, of its descendants that it has waited
             for and of those that run, and the highest resident set that was sampled over all of them together; once it
-            has ended all that the kernel kept, the highest resident set being at least that of the largest of them.
+            has ended all that the kernel kept, the highest resident set being at least that of the largest of them
+            (where that may be our copy's the highest one that was sampled, if any was).
         """
         self._sample()
         return self._used
@@ -48,11 +67,13 @@ class ChildUsage:
         """Take over what wait4(2) told at the child's end."""
         self._ended = True
         told = of_rusage(used)
-        self._used = told._replace(peak=max(told.peak, self._used.peak))
-        self._memory = self._memory or told.peak
+        sampled = self._used.peak
+        own = told.peak if told.peak > self._inherited or not sampled else 0  # else it may be that of the copy of ours
+        self._used = told._replace(peak=max(own, sampled))
+        self._memory = self._memory or own
 
     def _sample(self) -> None:
-        if self._ended or monotonic() - self._read_at < _FRESH:
+        if self._ended or not self._is_command or monotonic() - self._read_at < _FRESH:
             return
         import psutil  # noqa: PLC0415 - slow to import: not for a command that merely lists this one
 

@@ -56,6 +56,8 @@ class Observation:
         """
         environment = {_PROGRESS: os.devnull}  # lines may go somewhere, whatever happens
         with _TELLING:
+            self.usage.wait_for_command()
+        with _TELLING:
             environment[_JOB_ID] = self._begin_job().id
         with _TELLING:
             environment |= _variables()
@@ -66,6 +68,11 @@ class Observation:
                 self._file.follow(self._lines)
                 environment[_PROGRESS] = str(self._file.path)
         return environment
+
+    def executed(self) -> None:
+        """Note that the process is the command now."""
+        with _TELLING:
+            self.usage.executed()
 
     def end(self, ending: Ending, child: Child) -> None:
         """End the job.

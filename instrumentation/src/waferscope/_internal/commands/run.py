@@ -68,6 +68,8 @@ def _run(options: argparse.Namespace) -> int:
 
         observation = Observation(_description(options, command[0]), child.pid)
     error = child.execute(observation.begin() if observation else {})
+    if observation:
+        observation.executed()
     ending = child.wait()
     if error is not None:
         ending = Ending.unexecuted(error)

@@ -1,0 +1,117 @@
+"""Ten minutes of some series."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from waferscope_query.storage.arrays import positions
+from waferscope_query.storage.cache import kernels
+from waferscope_query.storage.collapse import collapse
+from waferscope_query.storage.copied import Points
+
+WIDTH_MS = 600_000
+_MOST_RANGES = 32  # that changed; more become one
+
+Range = tuple[int, int]
+"""Unix times in ms, both inclusive."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """All samples that some series have within a block's time; its arrays are never written again.
+
+    Attributes:
+        number: Its time begins at `number * WIDTH_MS`.
+        series: int64[n], stored series, ascending; one without samples is there as well.
+        offsets: int64[n + 1]; series i owns the samples offsets[i] to offsets[i + 1].
+        ts: int64[m], ms, strictly ascending within a series.
+        values: float64[m].
+        changed: Times within which samples may have changed since.
+    """
+
+    number: int
+    series: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    ts: NDArray[np.int64]
+    values: NDArray[np.float64]
+    changed: tuple[Range, ...] = ()
+
+    @classmethod
+    def empty(cls, number: int) -> "Block":
+        """A block of no series."""
+        return cls(number, np.zeros(0, np.int64), np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0))
+
+    @property
+    def span(self) -> Range:
+        """Its first and last millisecond."""
+        return self.number * WIDTH_MS, (self.number + 1) * WIDTH_MS - 1
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays."""
+        return self.series.nbytes + self.offsets.nbytes + self.ts.nbytes + self.values.nbytes
+
+    def missing(self, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the series that it doesn't know of some, ascending ones."""
+        return wanted[~positions(wanted, self.series)[1]]
+
+    def touched(self, ranges: Sequence[Range]) -> "Block":
+        """Return the block with further times that changed, as far as they are its own."""
+        low, high = self.span
+        own = [(max(begin, low), min(end, high)) for begin, end in ranges if begin <= high and end >= low]
+        if not own:
+            return self
+        changed = tuple(dict.fromkeys((*self.changed, *own)))
+        if len(changed) > _MOST_RANGES:
+            changed = ((min(begin for begin, _ in changed), max(end for _, end in changed)),)
+        return replace(self, changed=changed)
+
+    def with_read(self, series: NDArray[np.int64], within: Range, points: Points) -> "Block":
+        """Return the block with samples that were read anew.
+
+        Args:
+            series: Ascending; what the block has of them within the time is replaced.
+            within: The time; changes outside of it stay to be looked after.
+            points: What was read, sorted and without duplicates, perhaps of further series and times as well.
+        """
+        low, high = max(within[0], self.span[0]), min(within[1], self.span[1])
+        owners = np.repeat(self.series, np.diff(self.offsets))
+        kept = (self.ts < low) | (self.ts > high) | ~positions(owners, series)[1]
+        fresh = (points.ts >= low) & (points.ts <= high) & positions(points.series, series)[1]
+        merged = collapse(
+            Points(
+                np.concatenate((owners[kept], points.series[fresh])),
+                np.concatenate((self.ts[kept], points.ts[fresh])),
+                np.concatenate((self.values[kept], points.values[fresh])),
+            )
+        )
+        known = np.union1d(self.series, series)
+        offsets = np.append(np.searchsorted(merged.series, known), len(merged)).astype(np.int64)
+        changed = tuple((begin, end) for begin, end in self.changed if begin < low or end > high)
+        return Block(self.number, known, offsets, merged.ts, merged.values, changed)
+
+
+def gather(blocks: Sequence[Block], wanted: NDArray[np.int64], span: Range) -> Points:
+    """Put samples of consecutive blocks together.
+
+    Args:
+        blocks: In the order of time.
+        wanted: int64[w], stored series, ascending.
+        span: Which times.
+
+    Returns:
+        Points by series and time.
+    """
+    starts = np.zeros((len(blocks), len(wanted)), np.int64)
+    counts = np.zeros((len(blocks), len(wanted)), np.int64)
+    for row, block in enumerate(blocks):
+        places, known = positions(wanted, block.series)
+        kernels.cut(block.ts, block.offsets, np.where(known, places, -1), *span, starts[row], counts[row])
+    lengths = counts.sum(axis=0)
+    at = np.cumsum(lengths) - lengths
+    ts, bits = np.empty(int(lengths.sum()), np.int64), np.empty(int(lengths.sum()), np.int64)
+    for row, block in enumerate(blocks):
+        kernels.move(block.ts, block.values.view(np.int64), starts[row], counts[row], at, ts, bits)
+    return Points(np.repeat(wanted, lengths), ts, bits.view(np.float64))

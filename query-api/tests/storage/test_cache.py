@@ -1,0 +1,141 @@
+"""What comes from memory is what would have been read."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from waferscope_query.promql.errors import TooManySamplesError
+from waferscope_query.promql.matchers import Matcher, MatchOp
+from waferscope_query.promql.source import Samples, Selection
+from waferscope_query.storage.cache.block import WIDTH_MS
+from waferscope_query.storage.cache.session import SampleCache, Session
+from waferscope_query.storage.database import Database
+from waferscope_query.storage.deletion import delete_samples
+from waferscope_query.storage.source import DatabaseSource
+
+if TYPE_CHECKING:
+    from conftest import Writer
+
+T0 = 1_800_000_000_000 // WIDTH_MS * WIDTH_MS
+SPAN = 3 * WIDTH_MS
+ALL = (Matcher("__name__", MatchOp.EQUAL, "x"),)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, 4)
+    await database.open()
+    yield database
+    await database.close()
+
+
+def of_tool(tool: int) -> tuple[Matcher, ...]:
+    return (*ALL, Matcher("tool", MatchOp.EQUAL, str(tool)))
+
+
+def listed(samples: Samples) -> dict[str, list[tuple[int, float]]]:
+    rows = list(zip(samples.ts.tolist(), samples.values.tolist(), strict=True))
+    ends = samples.offsets.tolist()
+    names = [row["tool"] for row in samples.labels.rows()]
+    return {name: rows[ends[i] : ends[i + 1]] for i, name in enumerate(names)}
+
+
+async def read(
+    source: DatabaseSource, matchers: tuple[Matcher, ...] = ALL, start: int = T0, end: int = T0 + SPAN - 1
+) -> dict[str, list[tuple[int, float]]]:
+    (samples,) = await source.select([Selection(matchers, start, end)], 1_000_000)
+    return listed(samples)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("room", [1 << 26, 3_000])
+async def test_whatever_is_written_late_or_deleted_memory_agrees_with_the_database(
+    database: Database, writer: Writer, seed: int, room: int
+) -> None:
+    chance = random.Random(seed)
+    source = DatabaseSource(database, SampleCache(room))
+    direct = source.uncached()
+    ids = [await writer.series("x", tool=str(tool)) for tool in range(3)]
+    for step in range(40):
+        begin = T0 + chance.randrange(SPAN)
+        match chance.randrange(4):
+            case 0:
+                samples = [(begin + 1000 * n, float(step)) for n in range(chance.randrange(1, 40))]
+                await writer.samples(chance.choice(ids), *samples)
+            case 1:
+                end = begin + chance.randrange(WIDTH_MS)
+                await delete_samples(database, np.array([chance.choice(ids)]), begin, end)
+            case _:
+                end = begin + chance.randrange(SPAN)
+                matchers = chance.choice([ALL, of_tool(chance.randrange(3))])
+                assert await read(source, matchers, begin, end) == await read(direct, matchers, begin, end)
+    assert await read(source) == await read(direct)
+    assert source.cache.bytes <= room
+
+
+async def test_what_is_known_is_not_read_again(database: Database, writer: Writer) -> None:
+    source = DatabaseSource(database, SampleCache(1 << 26))
+    series_id = await writer.gauge("x", *((T0 + 1000 * n, float(n)) for n in range(100)), tool="a")
+    await read(source)
+    assert (source.cache.misses, source.cache.hits) == (100, 0)
+    await read(source)
+    assert (source.cache.misses, source.cache.hits) == (100, 100)
+    await writer.samples(series_id, (T0 + 100_000, 1.0))
+    found = await read(source)
+    assert found["a"][-1] == (T0 + 100_000, 1.0)
+    assert (source.cache.misses, source.cache.hits) == (101, 200)
+
+
+async def test_what_is_committed_while_a_query_reads_is_not_missed_by_the_next(
+    database: Database, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = DatabaseSource(database, SampleCache(1 << 26))
+    series_id = await writer.gauge("x", (T0, 1.0), tool="a")
+
+    async def overtaken(self: Session, *args: Any) -> Any:
+        monkeypatch.undo()
+        await writer.samples(series_id, (T0 + 1000, 2.0))
+        assert await read(source) == {"a": [(T0, 1.0), (T0 + 1000, 2.0)]}  # another query is faster
+        await writer.samples(series_id, (T0 + 2000, 3.0))
+        return await self._completed(*args)
+
+    monkeypatch.setattr(Session, "_completed", overtaken)
+    assert await read(source) == {"a": [(T0, 1.0)]}  # the state of its beginning
+    assert await read(source) == {"a": [(T0, 1.0), (T0 + 1000, 2.0), (T0 + 2000, 3.0)]}
+
+
+async def test_queries_beside_a_writer_see_what_was_committed_before_each(database: Database, writer: Writer) -> None:
+    source = DatabaseSource(database, SampleCache(1 << 26))
+    series_id = await writer.gauge("x", (T0, 0.0), tool="a")
+    committed = 0
+
+    async def ask() -> None:
+        for _ in range(25):
+            before = committed
+            found = await read(source)
+            assert len(found["a"]) > before
+            await asyncio.sleep(0)
+
+    async def write() -> None:
+        nonlocal committed
+        for n in range(1, 40):
+            await writer.samples(series_id, (T0 + n * 20_000 % SPAN, float(n)))
+            committed = n
+
+    await asyncio.gather(write(), *(ask() for _ in range(4)))
+    assert await read(source) == await read(source.uncached())
+
+
+async def test_limits_count_what_was_asked_for_not_what_was_read(database: Database, writer: Writer) -> None:
+    source = DatabaseSource(database, SampleCache(1 << 26))
+    await writer.gauge("x", *((T0 + 1000 * n, 1.0) for n in range(500)), tool="a")
+    (samples,) = await source.select([Selection(ALL, T0, T0 + 9_000)], 10)
+    assert len(samples.ts) == 10
+    with pytest.raises(TooManySamplesError):
+        await source.select([Selection(ALL, T0, T0 + 10_000)], 10)
