@@ -251,6 +251,15 @@ async def test_a_stale_native_histogram_ends_its_series(source: DatabaseSource, 
     assert answer.value.present.tolist() == [[True, False]]
 
 
+async def test_the_histogram_before_the_range_tells_what_the_first_one_within_continues(
+    source: DatabaseSource, writer: Writer
+) -> None:
+    latency = await writer.series("latency", "histogram")
+    await writer.native(latency, T0 - 1000, EXPONENTIAL, [-2, 2, 2, 1], [1, 2, 4])
+    await writer.native(latency, T0, EXPONENTIAL, [-2, 2, 2, 1], [1, 2, 4])
+    assert await natives(source, *named("latency")) == [replace(EXPONENTIAL, hint=Hint.NOT_RESET)]
+
+
 async def test_histograms_count_against_the_limit_with_their_buckets(source: DatabaseSource, writer: Writer) -> None:
     latency = await writer.series("latency", "histogram")
     await writer.native(latency, T0, Histogram(schema=3), [0, 1, 50_000, 1], [1, 1])

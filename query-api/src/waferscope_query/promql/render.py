@@ -122,7 +122,7 @@ def _points(
         out, bounds,
     )  # fmt: skip
     written = out.tobytes()
-    return [written[first : last - 1] for first, last in pairwise(bounds.tolist())]
+    return [written[first : max(first, last - 1)] for first, last in pairwise(bounds.tolist())]
 
 
 def _joined(texts: list[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

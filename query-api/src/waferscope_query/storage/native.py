@@ -9,6 +9,7 @@ from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.promql.evaluation.reset_hints import with_reset_hints
 from waferscope_query.promql.histograms import COUNT, SUM, HistogramCells, HistogramTable
 from waferscope_query.promql.labels import LabelFrame
+from waferscope_query.promql.memory import take_series
 from waferscope_query.promql.source import Samples
 from waferscope_query.storage.assemble import merge_labels
 from waferscope_query.storage.collapse import Ranks, ranks, winners
@@ -68,14 +69,17 @@ def parse_native(data: bytes, max_samples: int) -> NativePoints:
     return NativePoints(series[kept], ts[kept], table.take(kept))
 
 
-def with_natives(samples: Samples, labels: LabelFrame, series_ids: NDArray[np.int64], points: NativePoints) -> Samples:
+def with_natives(
+    samples: Samples, labels: LabelFrame, series_ids: NDArray[np.int64], points: NativePoints, start_ms: int
+) -> Samples:
     """Put native histograms beside the samples of a selection.
 
     Args:
         samples: The floats of the selection.
         labels: The label sets of n series that may hold histograms.
         series_ids: int64[n], their stored ids.
-        points: Their histograms.
+        points: Their histograms, from a bit before the selection on, so that the first one in it has its hint, too.
+        start_ms: Where the selection begins.
 
     Returns:
         All samples; where a series has a float and a histogram at the same time, the histogram counts.
@@ -102,4 +106,5 @@ def with_natives(samples: Samples, labels: LabelFrame, series_ids: NDArray[np.in
         ts=ts[kept],
         values=values[kept],
     )
-    return with_reset_hints(replace(both, histograms=HistogramCells(points.table, at[kept])))
+    hinted = with_reset_hints(replace(both, histograms=HistogramCells(points.table, at[kept])))
+    return take_series(hinted, np.arange(len(both.labels)), start_ms, int(ts.max()))

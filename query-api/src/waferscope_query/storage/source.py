@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -24,6 +25,7 @@ from waferscope_query.storage.reader import Span, instant, one_snapshot, read_hi
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_query")
+_HINT_REACH_MS = 300_000  # how far back the histogram may lie that tells whether the first one continues it
 _MAY_HOLD_HISTOGRAMS = (Part.NATIVE, Part.EITHER)
 MatcherSets = Sequence[Sequence[Matcher]]
 
@@ -120,12 +122,13 @@ class DatabaseSource:
         span = Span(selection.start_ms, selection.end_ms, max_samples)
         points = await session.read(plain, span) if len(plain) else None
         classic = await read_histograms(connection, histograms, span) if len(histograms) else []
-        natives = await read_natives(connection, np.unique(own.series_ids), span) if len(own) else None
+        wider = replace(span, start_ms=span.start_ms - _HINT_REACH_MS)
+        natives = await read_natives(connection, np.unique(own.series_ids), wider) if len(own) else None
         read = Read(points, classic, max_samples)
         samples = await asyncio.to_thread(assemble, found, read, selection.matchers, self.pool)
         if natives is None or not len(natives.ts):
             return samples
-        samples = await asyncio.to_thread(with_natives, samples, own.labels, own.series_ids, natives)
+        samples = await asyncio.to_thread(with_natives, samples, own.labels, own.series_ids, natives, span.start_ms)
         if len(samples.ts) > max_samples:
             raise TooManySamplesError
         return samples
