@@ -24,6 +24,10 @@ cross join lateral (
     limit 1
 ) newest
 
+-- name: any_histograms
+-- Tells whether there are histograms of any series in a time range.
+select exists (select from wafer.histogram_sample where ts between $1 and $2)
+
 -- name: copy_native_histograms
 -- Reads histograms of any schema of series in a time range, unordered.
 select

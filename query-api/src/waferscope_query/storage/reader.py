@@ -86,6 +86,8 @@ async def read_histograms(
 
 async def read_natives(connection: PoolConnectionProxy, series_ids: NDArray[np.int64], span: Span) -> NativePoints:
     """Read histograms of any schema as they are; arguments and errors as `read_samples`."""
+    if not await connection.fetchval(_SQL["any_histograms"], instant(span.start_ms), instant(span.end_ms)):
+        return parse_native(b"", span.max_samples)
     data = await _copy(connection, "copy_native_histograms", series_ids, span)
     return await asyncio.to_thread(parse_native, data, span.max_samples)
 
