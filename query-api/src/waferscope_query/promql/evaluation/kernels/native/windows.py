@@ -120,11 +120,10 @@ def change(table: HistogramTable, at: Ints, resets: Bools, low: int, high: int, 
     schema = min(last.shape[SCHEMA], before.shape[SCHEMA])
     if counter:
         for k in range(low + 1, high - 1):
-            shape = table.shape[at[k]]
-            if shape[HINT] == _GAUGE:
+            if table.shape[at[k], HINT] == _GAUGE:
                 said |= NOT_COUNTER
-            schema = min(schema, shape[SCHEMA])
-            if (shape[SCHEMA] == CUSTOM_BUCKETS) != custom:
+            schema = min(schema, table.shape[at[k], SCHEMA])
+            if (table.shape[at[k], SCHEMA] == CUSTOM_BUCKETS) != custom:
                 return last, MIXED_SCHEMAS
     elif before.shape[HINT] != _GAUGE or last.shape[HINT] != _GAUGE:
         said |= NOT_GAUGE
