@@ -36,12 +36,12 @@ def test_scales_under_minus_4_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("scale", "offset"),
-    [(0, 2**31 - 1), (0, -(2**31)), (20, 2**31 - 1), (-4, 80), (0, 1102), (0, -1103), (8, 1101 * 256)],
+    [(0, 2**31 - 1), (0, -(2**31)), (20, 2**31 - 1), (-4, 20_000), (0, -20_000)],
 )
 @pytest.mark.parametrize("side", ["positive", "negative"])
 def test_buckets_that_no_double_can_fall_into_are_refused(scale: int, offset: int, side: str) -> None:
     point = ExponentialHistogramDataPoint(scale=scale, **{side: Buckets(offset=offset, bucket_counts=[1])})
-    assert histograms.exponential(point) == histograms.TOO_FAR
+    assert histograms.exponential(point) == histograms.BEYOND
 
 
 @pytest.mark.parametrize(
@@ -57,4 +57,4 @@ def test_remote_writes_buckets_that_no_double_can_fall_into_are_refused(spans: l
     sent = V2["Histogram"](count_int=1, schema=0, positive_deltas=[1] * len(spans))
     for offset, length in spans:
         sent.positive_spans.add(offset=offset, length=length)
-    assert remote_write.histogram(sent) == histograms.TOO_FAR
+    assert remote_write.histogram(sent) == histograms.BEYOND

@@ -13,7 +13,7 @@ from writer_support.otlp import DELTA, NOW, SECOND
 from writer_support.running import WriterUnderTest, running
 
 from waferscope_collector.decode.context import Rules
-from waferscope_collector.decode.limits import Limits
+from waferscope_collector.decode.limits import Limits, Rejects
 from waferscope_collector.errors import UnstorableError
 from waferscope_collector.retention import Retention
 
@@ -112,3 +112,11 @@ async def test_a_request_makes_at_most_100_partitions(writer: WriterUnderTest, c
     assert await conn.fetchval("select count(*) from wafer.metrics where metric = 'x'") == 0
     await writer.send("metrics", sent(90))
     assert await conn.fetchval("select count(*) from wafer.metrics where metric = 'x'") == 90
+
+
+def test_an_answer_names_the_most_frequent_reasons() -> None:
+    rejects = Rejects("spans")
+    for number in range(1000):
+        rejects.add(f"of reason {number}", 2 if number == 500 else 1)
+    assert rejects.message.startswith("2 spans of reason 500; 1 spans of reason 0; ")
+    assert rejects.message.endswith("; 990 spans for 990 other reasons")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import random
+import tracemalloc
 from typing import Any
 
 import asyncpg
@@ -314,3 +315,24 @@ def test_attributes_read_by_fragments_are_those_read_as_a_whole(pairs: list[tupl
         assert json.loads(cell[5:]) == expected
         assert cell[:5] == (len(cell) - 4).to_bytes(4, "big") + b"\1"
         assert set(named) == {"wafer.lot.id"} & set(expected)
+
+
+async def test_what_records_share_is_held_once_for_all(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:
+    resource = otlp.RESOURCE | {"blob": "x" * 32_768}
+    records = otlp.logs(*(logs_pb2.LogRecord(time_unix_nano=NOW + n) for n in range(2_000)), resource=resource)
+    spans = otlp.traces(
+        *(
+            trace_pb2.Span(trace_id=bytes(15) + b"1", span_id=n.to_bytes(8, "big"), start_time_unix_nano=NOW)
+            for n in range(1, 2_001)
+        ),
+        resource=resource,
+    )
+    tracemalloc.start()
+    await writer.send("logs", records)
+    await writer.send("traces", spans)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 16 * 2**20  # each of both would be 64 MiB
+    blob = "select count(*) from wafer.{} where resource ->> 'blob' = $1"
+    assert await conn.fetchval(blob.format("log_record"), resource["blob"]) == 2_000
+    assert await conn.fetchval(blob.format("span"), resource["blob"]) == 2_000

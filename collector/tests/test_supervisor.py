@@ -10,11 +10,15 @@ import asyncpg
 import grpc
 import httpx
 import pytest
+from support.ports import free_ports
 from support.processes import Process, waferscope
 from support.wait import wait_until
 from writer_support import otlp
 from writer_support.otlp import DELTA, NOW, SECOND
 from writer_support.process import Ports, children, export, own, post, writer_process
+from writer_support.running import WriterUnderTest
+
+from waferscope_collector.receive.grpc import GrpcServer
 
 
 @pytest.fixture
@@ -90,6 +94,16 @@ async def test_children_end_with_their_parent(database_url: str, ports: Ports) -
         await asyncio.to_thread(wait_until, lambda: not any(child.is_running() for child in running), "all are gone")
     with writer_process(ports, database_url):  # the ports are free again
         pass
+
+
+async def test_a_process_that_starts_gets_no_grpc_connection_before_it_serves(writer: WriterUnderTest) -> None:
+    (port,) = free_ports(1)
+    serving, starting = (GrpcServer("127.0.0.1", port, 100_000, shared=True) for _ in range(2))
+    await serving.start(writer.intake)
+    ports = Ports(0, port)
+    for _ in range(20):  # each on a connection of its own
+        await asyncio.to_thread(export, ports, b"")
+    await asyncio.gather(serving.stop(0), starting.stop(0))
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])

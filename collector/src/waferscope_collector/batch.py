@@ -50,6 +50,12 @@ class Identified(Generic[P]):
         """Return the series of points, or why they can't be stored."""
         return [self.points.catalog.series(position) for position in positions.tolist()]
 
+    def part(self, chosen: NDArray[np.bool_]) -> "Identified[P]":
+        """Return some of the points, to be tried: what is refused of them is not counted."""
+        part = Identified(self.points, self.exemplars, self._cache, Rejects(self._rejects.noun))
+        part.ids = np.where(chosen, self.ids, UNUSABLE)
+        return part
+
     def fill(self, found: SeriesTable) -> None:
         """Enter the ids that were unknown."""
         unknown = self.ids == UNKNOWN

@@ -69,6 +69,8 @@ async def serve(settings: WriterSettings, seat: Seat = Seat(), ready: Callable[[
             if seat.number == 0:  # for all
                 work.append(sample_own(desk, meters, settings, seat.began))
         async with _background(*work) as background:
+            if stopping.done():  # told so while it started
+                return
             await grpc_server.start(intake)
             web = asyncio.create_task(http.serve(app))
             _LOGGER.info("writer: HTTP on %s:%d, gRPC on %s:%d", *_ports(settings))

@@ -12,7 +12,9 @@
     eval instant at 4m x +
       fail 1:4: parse error: unexpected end of input
 
-A line of its own with `note …` states a warning or info. Each `load` starts anew.
+A line of its own with `note …` states a warning or info, `ordered` that the series come in this order. Each `load`
+starts anew.
+
 
 A native histogram is one word: `h(count=4;sum=5;schema=1;from=-2:1,2,1)`. `from=i:…` are the buckets from index i on,
 `below=i:…` those of the negative side, `zero=n@w` the zero bucket and its width, `bounds=…` makes the buckets custom
@@ -61,6 +63,7 @@ class Case:
     series: list[tuple[Labels, list[Value]]] = field(default_factory=list)
     failure: str | None = None
     notes: list[str] = field(default_factory=list)
+    ordered: bool = False
 
 
 def read_cases(path: Path) -> list[Case]:
@@ -84,6 +87,8 @@ def read_cases(path: Path) -> list[Case]:
             loaded.append((labels, [ts for ts, _ in kept], [value for _, value in kept]))
         elif line.startswith("fail "):
             cases[-1].failure = line.removeprefix("fail ")
+        elif line == "ordered":
+            cases[-1].ordered = True
         elif line.startswith("note "):
             cases[-1].notes.append(line.removeprefix("note "))
         else:

@@ -68,6 +68,7 @@ async def test_an_expression_answers_as_its_case_states(case: Case) -> None:
     got = {tuple(sorted(labels.items())): values for labels, values in series_of(answer)}
     wanted = {tuple(sorted(labels.items())): values for labels, values in case.series}
     assert sorted(got) == sorted(wanted)
+    assert not case.ordered or list(got) == list(wanted)
     for labels, values in wanted.items():
         assert len(got[labels]) == len(values), labels
         assert all(map(same, values, got[labels])), (labels, values, got[labels])

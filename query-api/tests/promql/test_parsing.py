@@ -138,8 +138,35 @@ def test_modifiers_and_subqueries_are_kept_with_positions() -> None:
 
 @pytest.mark.parametrize(
     "expression",
-    ["(" * 10_000 + "1" + ")" * 10_000, "-" * 10_000 + "a", "a" + "+a" * 10_000, "1" * 10_000_000, "abs(" * 9_999],
-    ids=["parentheses", "signs", "operators", "length", "calls"],
+    [
+        "(" * 10_000 + "1" + ")" * 10_000,
+        "-" * 10_000 + "a",
+        "a" + "+a" * 10_000,
+        "1" * 10_000_000,
+        "abs(" * 9_999,
+        "a[" + "(" * 10_000 + "1" + ")" * 10_000 + "]",
+        "a[" + "-" * 10_000 + "1]",
+        "a[1" + "+1" * 10_000 + "]",
+        "a offset " + "max_of(1," * 10_000,
+        "a offset " + "- " * 10_000 + "1",
+        "1" * 1_000_000,
+        "1" * 999_999 + "m",
+        "fill " * 190_000,
+        "a[5m" * 200_000,
+    ],
+    ids=[
+        *(
+            "parentheses",
+            "signs",
+            "operators",
+            "length",
+            "calls",
+            "durations",
+            "signs of durations",
+            "sums of durations",
+        ),
+        *("choices", "signs of an offset", "digits", "a duration", "keywords", "brackets"),
+    ],
 )
 def test_excessive_expressions_are_refused_at_once(expression: str) -> None:
     began = time.process_time()  # a busy machine is no reason to fail

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from waferscope_query.promql.printing import format_query, parse_query
 
@@ -56,3 +58,37 @@ def test_an_expression_is_told_as_a_tree() -> None:
 def test_set_operators_are_many_to_many_and_scalars_match_nothing() -> None:
     assert parse_query("a and b")["matching"]["card"] == "many-to-many"
     assert parse_query("a + 1")["matching"] is None
+
+
+def _joined(*pieces: st.SearchStrategy[str] | str) -> st.SearchStrategy[str]:
+    return st.tuples(*(st.just(piece) if isinstance(piece, str) else piece for piece in pieces)).map("".join)
+
+
+DURATION = st.sampled_from(["5m", "90s", "1h1ms", "300", "1m + 30s", "(2 * step())", "max_of(1m, range())", "-(-1m)"])
+LABELS = st.sampled_from(["", '{a="b"}', '{a=~"b.*",c!="\\n"}', '{"a b"!~"x"}'])
+MODIFIERS = st.sampled_from(["", " @ 12.5", " @ start()", " offset 1m", " offset -(1m)", " @ end() offset step()"])
+SELECTOR = _joined(st.sampled_from(["x", "µm.y", "sum"]), LABELS)
+RANGE = _joined(SELECTOR, "[", DURATION, "]", st.sampled_from(["", " anchored", " smoothed"]), MODIFIERS)
+MATCHING = st.sampled_from(
+    ["", " on (a)", " ignoring (a, b)", " on (a) group_left (c)", " fill (0.5)", " fill_right (-1)"]
+)
+
+
+def _larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.one_of(
+        _joined("rate(", RANGE, ")"),
+        _joined("-", inner),
+        _joined("abs((", inner, ")[", DURATION, ":", st.sampled_from(["", "1m", "step()"]), "]", MODIFIERS, ")").map(
+            lambda text: text.replace("abs(", "max_over_time(", 1)
+        ),
+        _joined("topk by (a, bool) (2, ", inner, ")"),
+        _joined("sum without () (", inner, ")"),
+        _joined("(", inner, st.sampled_from([" + ", " ^ ", " atan2 ", " >/ "]), inner, ")"),
+        _joined("(", inner, ") *", MATCHING, " (", inner, ")"),
+        _joined("(", inner, " == bool ", inner, ")"),
+    )
+
+
+@given(st.recursive(_joined(SELECTOR, MODIFIERS), _larger, max_leaves=6))
+def test_a_formatted_expression_says_the_same(text: str) -> None:
+    assert parse_query(format_query(text)) == parse_query(text)

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import asyncpg
 
 from waferscope_collector.batch import Batch
-from waferscope_collector.commit import transaction
+from waferscope_collector.commit import poison, transaction
 from waferscope_collector.commit.faults import Fault, classify
 from waferscope_collector.commit.series import SeriesProvider
 from waferscope_collector.decode.limits import Limits
 from waferscope_collector.errors import RequestError, UnavailableError, UnstorableError
 from waferscope_collector.identify import SeriesCache
 from waferscope_collector.meters import Meters
+from waferscope_schemas.errors import TooManyPartitionsError
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -116,30 +117,62 @@ class Committer:
         try:
             await self._commit([waiting.batch for waiting in group])
         except (UnstorableError, _StuckError) as error:
-            if len(group) == 1:
-                return _answer(group, UnavailableError(str(error)) if isinstance(error, _StuckError) else error)
-            for waiting in group:
-                await self._settle([waiting])
+            if len(group) > 1:
+                for waiting in group:
+                    await self._settle([waiting])
+            elif isinstance(error, _StuckError):
+                _answer(group, UnavailableError(str(error)))
+            else:
+                _answer(group, await self._salvage(group[0].batch, error))
         except UnavailableError as error:
             _answer(group, error)
         else:
             _answer(group, None)
+
+    async def _salvage(self, batch: Batch, error: UnstorableError) -> RequestError | None:
+        """Commit a refused request without the records that the database refuses.
+
+        Returns:
+            The answer: the given error where no record is to blame.
+        """
+        if isinstance(error.__cause__, TooManyPartitionsError):
+            return error
+
+        async def refuses(part: Batch) -> bool:
+            try:
+                await self._commit([part], dry=True)
+            except UnstorableError:
+                return True
+            return False
+
+        try:
+            found = await poison.find(batch, refuses)
+            if found is None:
+                return error
+            await self._commit([poison.without(batch, found)])
+        except UnstorableError:
+            return error
+        except _StuckError as stuck:
+            return UnavailableError(str(stuck))
+        except UnavailableError as away:
+            return away
+        _LOGGER.warning("refused %d records of a request: %s", len(found), error)
         return None
 
-    async def _commit(self, batches: Sequence[Batch]) -> None:
-        """Commit batches, repeating what passes at once."""
+    async def _commit(self, batches: Sequence[Batch], *, dry: bool = False) -> None:
+        """Commit batches, or only try to, repeating what passes at once."""
         fault: Fault | None = None
         for attempt in range(_TRIES):
             await asyncio.sleep(_PAUSE * attempt)
-            fault = await self._attempt(batches, recheck=fault is Fault.NO_PARTITION)
+            fault = await self._attempt(batches, recheck=fault is Fault.NO_PARTITION, dry=dry)
             if fault is None:
                 return
         raise _StuckError(f"the database could not store this in {_TRIES} tries: {fault and fault.value}")
 
-    async def _attempt(self, batches: Sequence[Batch], *, recheck: bool) -> Fault | None:
+    async def _attempt(self, batches: Sequence[Batch], *, recheck: bool, dry: bool) -> Fault | None:
         """Commit batches, or tell which fault may pass at once."""
         try:
-            await self._try(batches, recheck=recheck)
+            await self._try(batches, recheck=recheck, dry=dry)
         except Exception as error:
             fault = classify(error)
             if fault is Fault.DATA:
@@ -150,12 +183,14 @@ class Committer:
             return fault
         return None
 
-    async def _try(self, batches: Sequence[Batch], *, recheck: bool) -> None:
+    async def _try(self, batches: Sequence[Batch], *, recheck: bool, dry: bool) -> None:
         async with asyncio.timeout(_COMMIT_TIMEOUT), self._pool.acquire(timeout=_ACQUIRE_TIMEOUT) as conn:
             self._meters.series_created.inc(await self._series.provide(conn, batches))
             for metric, count in self._series.guard.take_refused().items():
                 self._meters.refuse_series(metric, count)
             await transaction.ensure_partitions(conn, batches, recheck=recheck)
+            if dry:
+                return await transaction.attempt(conn, batches, self._host_interval)
             began = time.perf_counter()
             stored = await transaction.store(conn, batches, self._host_interval)
         _LOGGER.debug("committed %d of %d requests in %.4f s", len(stored), len(batches), time.perf_counter() - began)
@@ -167,6 +202,7 @@ class Committer:
         for batch in batches:
             if id(batch) not in kept:
                 self._meters.repeated.labels(batch.signal).inc()
+        return None
 
 
 def _answer(group: Sequence[_Waiting], error: RequestError | None) -> None:

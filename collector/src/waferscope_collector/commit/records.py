@@ -7,16 +7,16 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from waferscope_collector import cells
-from waferscope_collector.commit import rows
 from waferscope_collector.commit.ledger import Entry
+from waferscope_collector.commit.rows import columns, parts
 from waferscope_collector.decode.logs import LOG_COLUMNS
-from waferscope_collector.decode.records import Step
+from waferscope_collector.decode.records import Row, Step
 from waferscope_collector.decode.traces import KEY_BYTES, SPAN_COLUMNS
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_collector")
 
-_BLOCK = 1_000  # rows that are sent at once
+_BLOCK = 256 * 1024  # bytes that are sent at once, at least
 _STEPS = 500  # of one statement
 
 
@@ -26,61 +26,63 @@ async def store(conn: PoolConnectionProxy, entries: Sequence[Entry]) -> None:
     spans = [entry.batch.traces.spans for entry in entries if entry.batch.traces.spans]
     steps = [step for entry in entries for step in entry.batch.traces.steps]
     if logs:
-        blocks = await asyncio.to_thread(lambda: [block for records in logs for block in _blocks(records)])
-        await _copy(conn, "log_record", "wafer", LOG_COLUMNS, blocks)
+        await _copy(conn, "log_record", "wafer", LOG_COLUMNS, [row for records in logs for row in records])
     if spans:
-        await _store_spans(conn, await asyncio.to_thread(lambda: [*_blocks(_once_each(spans))]))
+        await _store_spans(conn, await asyncio.to_thread(lambda: [*_once_each(spans)]))
     if steps:
         await _store_steps(conn, steps)
 
 
-async def _store_spans(conn: PoolConnectionProxy, blocks: Sequence[bytes]) -> None:
+async def _store_spans(conn: PoolConnectionProxy, rows: Sequence[Row]) -> None:
     """Copy spans into their table as if all were new; only if one is there already, take the way that can leave it out.
 
     A request that comes again as it was is known to the ledger: only requests that were cut anew come to that.
     """
     try:
         async with conn.transaction():
-            await _copy(conn, "span", "wafer", SPAN_COLUMNS, blocks)
+            await _copy(conn, "span", "wafer", SPAN_COLUMNS, rows)
     except asyncpg.UniqueViolationError:
         await conn.execute(_SQL["create_arrived_spans"])
-        await _copy(conn, "arrived_span", None, SPAN_COLUMNS, blocks)
+        await _copy(conn, "arrived_span", None, SPAN_COLUMNS, rows)
         await conn.execute(_SQL["insert_spans"])
 
 
-def _once_each(parts: Sequence[Sequence[bytes]]) -> Iterator[bytes]:
+def _once_each(parts: Sequence[Sequence[Row]]) -> Iterator[Row]:
     """Return rows in the order of their keys, so that writers wait for each other in one order; each key once."""
     last = b""
     for row in sorted(row for part in parts for row in part):
-        key = row[:KEY_BYTES]
+        key = row[0][:KEY_BYTES]
         if key != last:
             yield row
         last = key
 
 
-def _blocks(of: Iterable[bytes]) -> Iterator[bytes]:
-    """Join rows to blocks of some size."""
-    block: list[bytes] = []
-    for row in of:
-        block.append(row)
+def _blocks(of: Iterable[Row]) -> Iterator[bytes]:
+    """Join rows to blocks of some size, one at a time: what they share is repeated here first."""
+    block = bytearray()
+    for own, shared in of:
+        block += own
+        block += shared
         if len(block) >= _BLOCK:
-            yield b"".join(block)
+            yield bytes(block)
             block.clear()
-    yield b"".join(block)
+    yield bytes(block)
 
 
 async def _store_steps(conn: PoolConnectionProxy, steps: list[Step]) -> None:
     steps.sort(key=lambda step: (step.site, step.job_id, step.attempt, step.span_id))
-    for part in rows.parts(steps, _STEPS):
-        await conn.execute(_SQL["insert_steps"], *await asyncio.to_thread(rows.columns, part))
+    for part in parts(steps, _STEPS):
+        await conn.execute(_SQL["insert_steps"], *await asyncio.to_thread(columns, part))
 
 
 async def _copy(
-    conn: PoolConnectionProxy, table: str, schema: str | None, columns: Sequence[str], blocks: Sequence[bytes]
+    conn: PoolConnectionProxy, table: str, schema: str | None, columns: Sequence[str], rows: Sequence[Row]
 ) -> None:
+    blocks = _blocks(rows)
+
     async def source() -> AsyncIterator[bytes]:
         yield cells.HEADER
-        for block in blocks:
+        while block := await asyncio.to_thread(next, blocks, b""):
             yield block
         yield cells.TRAILER
 

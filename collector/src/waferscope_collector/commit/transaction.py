@@ -66,16 +66,31 @@ async def store(conn: PoolConnectionProxy, batches: Sequence[Batch], host_interv
         The requests that were stored; those that the ledger knew are left out.
     """
     async with conn.transaction():
-        entries = await ledger.enter(conn, batches)
-        if entries:
-            await samples.store(conn, entries)
-            await records.store(conn, entries)
-            await jobs.store(conn, entries)
-            await fab.store(conn, entries)
-            await hosts.store(conn, entries, host_interval)
+        entries = await _enter(conn, batches, host_interval)
     if entries:
         await _wake_readers(conn)
     return [entry.batch for entry in entries]
+
+
+async def attempt(conn: PoolConnectionProxy, batches: Sequence[Batch], host_interval: float) -> None:
+    """As `store`, but roll it back: tells by its error whether a group can be stored."""
+    transaction = conn.transaction()
+    await transaction.start()
+    try:
+        await _enter(conn, batches, host_interval)
+    finally:
+        await transaction.rollback()
+
+
+async def _enter(conn: PoolConnectionProxy, batches: Sequence[Batch], host_interval: float) -> list[ledger.Entry]:
+    entries = await ledger.enter(conn, batches)
+    if entries:
+        await samples.store(conn, entries)
+        await records.store(conn, entries)
+        await jobs.store(conn, entries)
+        await fab.store(conn, entries)
+        await hosts.store(conn, entries, host_interval)
+    return entries
 
 
 async def _wake_readers(conn: PoolConnectionProxy) -> None:

@@ -4,8 +4,8 @@ Sources: OpenTelemetry specification, Prometheus and OpenMetrics compatibility, 
 native histograms specification (schemas, custom bounds as schema -53).
 """
 
+import math
 import struct
-from collections.abc import Sequence
 
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
@@ -15,11 +15,13 @@ from waferscope_collector.wire.numbers import STALE
 _STALE_FLAG = otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 _LOWEST_SCHEMA, _HIGHEST_SCHEMA = -4, 8
 MOST_BUCKETS = 10_000
-_MOST_EXPONENT = 1100  # doubles reach from 2**-1074 to 2**1024
 
 TOO_COARSE = f"of exponential histograms with a scale under {_LOWEST_SCHEMA}"
-TOO_FAR = "of histograms with buckets for values that no double can be"
 TOO_MANY = f"of histograms with more than {MOST_BUCKETS} buckets"
+BEYOND = "of histograms with buckets beyond the range of a double"
+ODD_ZERO = "of histograms whose zero bucket has no finite width"
+
+_LEAST_EXPONENT, _GREATEST_EXPONENT = -1075, 1024  # of two: between them lie all doubles
 
 STALE_SUM: float = struct.unpack("<d", struct.pack("<Q", STALE))[0]
 _STALE_EXPONENTIAL = HistogramPoint(0, STALE_SUM, schema=0)
@@ -36,15 +38,12 @@ def exponential(point: otlp.ExponentialHistogramDataPoint) -> HistogramPoint | s
     merge = max(0, point.scale - _HIGHEST_SCHEMA)
     positive_spans, positive_counts = _buckets(point.positive, merge)
     negative_spans, negative_counts = _buckets(point.negative, merge)
-    schema = point.scale - merge
-    if not (reachable(schema, positive_spans) and reachable(schema, negative_spans)):
-        return TOO_FAR
-    return HistogramPoint(
+    found = HistogramPoint(
         count=float(point.count),
         sum=point.sum if point.HasField("sum") else None,
         min=point.min if point.HasField("min") else None,
         max=point.max if point.HasField("max") else None,
-        schema=schema,
+        schema=point.scale - merge,
         zero_threshold=point.zero_threshold,
         zero_count=float(point.zero_count),
         positive_spans=positive_spans,
@@ -52,17 +51,23 @@ def exponential(point: otlp.ExponentialHistogramDataPoint) -> HistogramPoint | s
         negative_spans=negative_spans,
         negative_counts=negative_counts,
     )
+    return unfit(found) or found
 
 
-def reachable(schema: int, spans: Sequence[int]) -> bool:
-    """Tell whether values can fall into the buckets of a side: whoever adds histograms up fills the gaps between them.
+def unfit(point: HistogramPoint) -> str:
+    """Tell why an exponential histogram can't be stored, whose spans fit its counts; empty when it can.
 
-    Args:
-        schema: An exponential one.
-        spans: Offset and length of each span in turn.
+    Adding two histograms fills the gap between their buckets, so these must not lie where no number falls. Some empty
+    ones beside the range of a double do no harm.
     """
-    most = _MOST_EXPONENT * 2.0**schema + 1
-    return not spans or (spans[0] >= -most and sum(spans) <= most)
+    if not 0 <= point.zero_threshold < math.inf:
+        return ODD_ZERO
+    unit = 2.0**point.schema  # buckets to a power of two
+    low, high = _LEAST_EXPONENT * unit - MOST_BUCKETS, _GREATEST_EXPONENT * unit + MOST_BUCKETS
+    for spans in (point.positive_spans, point.negative_spans):
+        if spans and not low <= spans[0] <= sum(spans) <= high:
+            return BEYOND
+    return ""
 
 
 def _buckets(

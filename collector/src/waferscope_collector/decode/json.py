@@ -8,7 +8,7 @@ ignored.
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 from waferscope_collector.errors import MalformedError
 
 M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 
 # Where ids are: the path of repeated fields from the request to the messages that hold them.
 _RESOURCES = ("resourceSpans", "resource_spans", "resourceLogs", "resource_logs", "resourceMetrics", "resource_metrics")
@@ -47,7 +48,7 @@ def parse(body: bytes, message: type[M]) -> M:
         MalformedError: The body is no JSON, or none of this request.
     """
     try:
-        document = _decoded(body)
+        document = decoded(body, msgspec.json.decode)
         if not isinstance(document, dict):
             raise TypeError("no object")  # noqa: TRY301 - one of the ways in which the body is malformed
         for holder in _holders(document):
@@ -59,14 +60,19 @@ def parse(body: bytes, message: type[M]) -> M:
         raise MalformedError("the body is no OTLP/JSON: nested too deeply") from error
 
 
-def _decoded(body: bytes) -> Any:
-    """Read JSON; escapes of halves of surrogate pairs, as of a text that was cut in an emoji, become U+FFFD."""
+def decoded(body: bytes, decode: Callable[[bytes], T]) -> T:
+    """Decode JSON; escapes of halves of surrogate pairs, as of a text that was cut in an emoji, become U+FFFD.
+
+    Args:
+        body: JSON text.
+        decode: Decodes it, for as long as there are no halves.
+    """
     try:
-        return msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
-        if "surrogate" not in str(error):
+        return decode(body)
+    except msgspec.DecodeError:
+        if (mended := _ESCAPE.sub(_whole, body)) == body:
             raise
-        return msgspec.json.decode(_ESCAPE.sub(_whole, body))
+        return decode(mended)
 
 
 def _whole(escape: re.Match[bytes]) -> bytes:

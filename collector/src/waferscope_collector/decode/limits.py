@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 KEY_BYTES = 512  # of what enters an index: ids, names (a btree takes 2,704 bytes in all)
 
+MOST_REASONS = 10  # that an answer names
+
 NO_TIME = "without a time"
 FUTURE = "too far in the future"
 TOO_OLD = "older than what is kept"
@@ -67,5 +69,9 @@ class Rejects:
 
     @property
     def message(self) -> str:
-        """One line for the client: what was refused and why; empty when nothing was."""
-        return "; ".join(f"{count} {self.noun} {reason}" for reason, count in self._counts.items())
+        """One line for the client: what was refused and why, most frequent first; empty when nothing was."""
+        told = self._counts.most_common(MOST_REASONS)
+        parts = [f"{count} {self.noun} {reason}" for reason, count in told]
+        if rest := self.total - sum(count for _, count in told):
+            parts.append(f"{rest} {self.noun} for {len(self._counts) - len(told)} other reasons")
+        return "; ".join(parts)

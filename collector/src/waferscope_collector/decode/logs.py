@@ -17,7 +17,7 @@ from waferscope_collector.decode.fragments import UNREADABLE, Fragments, attribu
 from waferscope_collector.decode.jobs import EVENTS as JOB_EVENTS
 from waferscope_collector.decode.jobs import job_event
 from waferscope_collector.decode.limits import LONG_KEY, within_key
-from waferscope_collector.decode.records import FabEvent, JobEvent, Logs, instant
+from waferscope_collector.decode.records import FabEvent, JobEvent, Logs, Row, instant
 from waferscope_collector.decode.resource import Origin
 from waferscope_collector.decode.resource_cells import RESOURCE_COLUMNS, SCOPE_COLUMNS, scope_cells, source
 from waferscope_collector.decode.typed import BadAttributeError
@@ -56,7 +56,7 @@ def decode(body: bytes, context: Context) -> Logs:
     """
     site, latest, rejects = context.site, context.latest, context.rejects
     oldest = context.oldest["log_record"]
-    rows: list[bytes] = []
+    rows: list[Row] = []
     events: list[JobEvent] = []
     fab: list[FabEvent] = []
     days: set[int] = set()
@@ -79,7 +79,7 @@ def decode(body: bytes, context: Context) -> Logs:
                     elif name in _FAB_EVENTS:
                         fab.append(fab_event(name.decode(), **_announced(record, time, of.origin)))
                     else:
-                        rows.append(_row(record, time, name, tail))
+                        rows.append((_row(record, time, name), tail))
                         days.add(time // _DAY_NS)
                 except BadAttributeError as error:
                     rejects.add(str(error))
@@ -108,7 +108,8 @@ def _announced(record: lazy.LogRecord, time: int, source: Origin) -> _Announced:
     )
 
 
-def _row(record: lazy.LogRecord, time: int, name: bytes, tail: bytes) -> bytes:
+def _row(record: lazy.LogRecord, time: int, name: bytes) -> bytes:
+    """Return the cells before those of `RESOURCE_COLUMNS`."""
     attributes, named = _FRAGMENTS.read(record.attributes)
     observed, trace_id, span_id = record.observed, record.trace_id, record.span_id
     job = cells.NULL
@@ -132,7 +133,6 @@ def _row(record: lazy.LogRecord, time: int, name: bytes, tail: bytes) -> bytes:
             attributes,
             cells.bigint(flags) if (flags := record.flags) else cells.NULL,
             cells.few(record.dropped_attributes),
-            tail,
         )
     )
 

@@ -4,20 +4,23 @@ Nothing of its wire format says in which order a job's events were made, so thei
 that the others' events bring along.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, Literal
 
 import msgspec
 
+from waferscope_collector.decode import json
 from waferscope_collector.decode.attributes import Plain, storable
 from waferscope_collector.decode.context import Context
 from waferscope_collector.decode.jobs import ENDED, MOST_SEQUENCE, job_event
 from waferscope_collector.decode.limits import FUTURE, LONG_KEY, NO_TIME, within_key
 from waferscope_collector.decode.records import JobEvent, Logs, instant
 from waferscope_collector.decode.resource import Origin
-from waferscope_collector.decode.typed import BadAttributeError
+from waferscope_collector.decode.typed import MOST, BadAttributeError
 from waferscope_collector.errors import MalformedError
 
 NO_EVENT = "that are no events"
@@ -31,7 +34,6 @@ _ORDER = {"started": 0, "progress": 1, "metric": 2}  # of kinds at one time; wha
 _LAST = 3
 _RESULTS = {"succeeded": "success", "failed": "failure", "canceled": "cancellation"}
 _ENDS = {"error": "failure", "canceled": "cancellation"}
-_GREATEST = 1e15  # far beyond what is measured, and exact as a double
 _MEASURED = frozenset({"duration_s", "cpu_user_s", "cpu_system_s", "mem_max_mb"})
 
 
@@ -65,6 +67,7 @@ class _Event(msgspec.Struct):
     event: _Happened
 
 
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{},]', re.DOTALL)  # of JSON: strings, and what its structure is made of
 _ONE, _MANY = msgspec.json.Decoder(_Event), msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -73,7 +76,8 @@ class Outcome:
     """What became of the events of a request."""
 
     total: int = 0
-    errors: list[tuple[int, str]] = field(default_factory=list)  # position and what to do, of those that are refused
+    failed: int = 0  # of those the ones that are refused
+    errors: list[tuple[int, str]] = field(default_factory=list)  # position and what to do, of what can't be read
 
 
 def decode(body: bytes, context: Context, *, outcome: Outcome, batch: bool) -> Logs:
@@ -122,13 +126,43 @@ def _many(body: bytes) -> list[Any]:
     try:
         return _MANY.decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        if (found := _cut(body)) is not None:
+            return found
         raise MalformedError(f"the body must be a JSON array of events: {error}") from error
+
+
+def _cut(body: bytes) -> list[bytes] | None:
+    """Cut an array at its commas; so an event that can't be read, as one that is nested too deeply, is refused alone.
+
+    Returns:
+        The items, whatever they are; None where the brackets don't match.
+    """
+    cuts: list[int] = []
+    depth = 0
+    for found in _TOKEN.finditer(body):
+        token = found[0]
+        depth += (token in b"[{") - (token in b"]}")
+        if depth == 1 and (token == b"," or not cuts):
+            cuts.append(found.end())
+        elif depth == 0:
+            cuts.append(found.end())
+            break
+    if depth or len(cuts) < 2 or body[: cuts[0]].strip() != b"[" or body[cuts[-1] :].strip():  # noqa: PLR2004 - both ends
+        return None
+    return [body[begin : end - 1] for begin, end in pairwise(cuts)]
 
 
 def _event(document: Any, site: str, latest: int) -> JobEvent:
     try:
-        said = _ONE.decode(document)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        return _read(document, site, latest)
+    except RecursionError as error:
+        raise _RefusedError(NO_EVENT, "this event is nested too deeply") from error
+
+
+def _read(document: Any, site: str, latest: int) -> JobEvent:
+    try:
+        said = json.decoded(bytes(document), _ONE.decode)
+    except (msgspec.MsgspecError, ValueError) as error:
         raise _RefusedError(NO_EVENT, f"this is no event: {error}") from error
     unix_nano = _time(said.event.at, latest)
     key = storable(said.idempotency_key)
@@ -231,7 +265,7 @@ def _number(metrics: Mapping[str, Any], name: str) -> float | None:
     value = metrics.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _GREATEST:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MOST:
         raise _RefusedError(NO_EVENT, f"event.metrics.{name} must be a number")
     return float(value)
 

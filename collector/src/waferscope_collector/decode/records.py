@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+Row = tuple[bytes, bytes]
+"""A row for COPY BINARY: its own columns, and what all rows of a resource and scope share, held once."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -167,7 +170,7 @@ FabEvent = EquipmentState | CarrierEvent | Deployment
 class Logs:
     """All records of a request: ordinary ones, events of jobs, and what equipment, carriers, deployments announce."""
 
-    records: Sequence[bytes]  # rows for COPY BINARY
+    records: Sequence[Row]
     events: tuple[JobEvent, ...]
     fab: tuple[FabEvent, ...]
     days: frozenset[int]  # of ordinary records, days of Unix time
@@ -182,6 +185,6 @@ class Logs:
 class Traces:
     """All spans of a request, and the steps among them once more as such."""
 
-    spans: Sequence[bytes]  # rows for COPY BINARY
+    spans: Sequence[Row]
     steps: tuple[Step, ...]
     days: frozenset[int]  # of starts, days of Unix time

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from waferscope_collector.decode.attributes import json_text, storable
 from waferscope_collector.decode.builders import HistogramsBuilder
 from waferscope_collector.decode.context import Context
-from waferscope_collector.decode.histograms import MOST_BUCKETS, STALE_SUM, TOO_FAR, TOO_MANY, reachable
+from waferscope_collector.decode.histograms import MOST_BUCKETS, STALE_SUM, TOO_MANY, unfit
 from waferscope_collector.decode.limits import FUTURE, TOO_OLD, Limits, Rejects
 from waferscope_collector.decode.points import (
     NANOS_PER_MS,
@@ -318,29 +318,28 @@ def histogram(sent: Any) -> HistogramPoint | str:
         return MALFORMED
     if len(positive) + len(negative) > MOST_BUCKETS:
         return TOO_MANY
-    sides = _spans(sent.positive_spans), _spans(sent.negative_spans)
-    if sent.schema != _CUSTOM and not all(reachable(sent.schema, spans) for spans in sides):
-        return TOO_FAR
-    return HistogramPoint(
+    found = HistogramPoint(
         count=float(sent.count_int if whole else sent.count_float),
         sum=sent.sum,
         schema=sent.schema,
         zero_threshold=sent.zero_threshold,
         zero_count=float(sent.zero_count_int if whole else sent.zero_count_float),
         bounds=bounds,
-        positive_spans=sides[0],
+        positive_spans=_spans(sent.positive_spans),
         positive_counts=positive,
-        negative_spans=sides[1],
+        negative_spans=_spans(sent.negative_spans),
         negative_counts=negative,
         reset_hint=sent.reset_hint if sent.reset_hint in range(4) else 0,
     )
+    return found if sent.schema == _CUSTOM else unfit(found) or found
 
 
 def _fit(bounds: tuple[float, ...], sent: Any, negative: tuple[float, ...]) -> bool:
     """Tell whether custom bounds are finite, rise and suffice for the buckets."""
     if any(not a < b for a, b in pairwise(bounds)) or not all(map(np.isfinite, bounds)):
         return False
-    return sent.schema != _CUSTOM or not (negative or _last(sent.positive_spans) > len(bounds) + 1)
+    first = sent.positive_spans[0].offset if sent.positive_spans else 0
+    return sent.schema != _CUSTOM or not (negative or first < 0 or _last(sent.positive_spans) > len(bounds) + 1)
 
 
 def _spans(spans: Any) -> tuple[int, ...]:

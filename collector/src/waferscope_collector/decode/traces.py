@@ -12,7 +12,7 @@ from waferscope_collector.decode.context import Context
 from waferscope_collector.decode.fragments import UNREADABLE, Fragments, Named, attribute_map, few, jsonb, message
 from waferscope_collector.decode.jobs import RESULTS
 from waferscope_collector.decode.limits import LONG_KEY, within_key
-from waferscope_collector.decode.records import Step, Traces, instant
+from waferscope_collector.decode.records import Row, Step, Traces, instant
 from waferscope_collector.decode.resource_cells import RESOURCE_COLUMNS, SCOPE_COLUMNS, Source, scope_cells, source
 from waferscope_collector.decode.typed import BadAttributeError, Typed
 
@@ -58,7 +58,7 @@ def decode(body: bytes, context: Context) -> Traces:
     """
     site, latest, rejects = context.site, context.latest, context.rejects
     oldest = context.oldest["span"]
-    rows: list[bytes] = []
+    rows: list[Row] = []
     steps: list[Step] = []
     days: set[int] = set()
     for resource_spans in lazy.parse(lazy.Traces, body).resources:
@@ -75,7 +75,7 @@ def decode(body: bytes, context: Context) -> Traces:
                     continue
                 try:
                     attributes, named = _FRAGMENTS.read(span.attributes)
-                    row = _row(span, start, attributes, named, tail)
+                    row = _row(span, start, attributes, named), tail
                     if _STEP in named and (step := _step(span, start, of)) is not None:
                         steps.append(step)
                 except BadAttributeError as error:
@@ -89,7 +89,14 @@ def decode(body: bytes, context: Context) -> Traces:
     return Traces(rows, tuple(steps), frozenset(days))
 
 
-def _row(span: lazy.Span, start: int, attributes: bytes, named: dict[str, Named], tail: bytes) -> bytes:
+def span_ids(row: Row) -> tuple[bytes, bytes]:
+    """Return the trace id and the span id of a row."""
+    _, _, trace_id, _, span_id, *_ = _HEAD.unpack_from(row[0])
+    return trace_id, span_id
+
+
+def _row(span: lazy.Span, start: int, attributes: bytes, named: dict[str, Named]) -> bytes:
+    """Return the cells before those of `RESOURCE_COLUMNS`."""
     trace_id, span_id, parent = span.trace_id, span.span_id, span.parent_span_id
     if len(trace_id) != _TRACE_BYTES or len(span_id) != _SPAN_BYTES:
         raise BadAttributeError("without a trace id of 16 and a span id of 8 bytes")
@@ -109,7 +116,6 @@ def _row(span: lazy.Span, start: int, attributes: bytes, named: dict[str, Named]
             attributes,
             cells.bigint(flags) if (flags := span.flags) else cells.NULL,
             _end(span),
-            tail,
         )
     )
 

@@ -7,7 +7,7 @@ from waferscope_collector.decode.limits import LONG_KEY, within_key
 
 INT4_MAX = 2**31 - 1
 INT8_MAX = 2**63 - 1
-_MOST, _LEAST = 1e15, 1e-15  # what views add up, multiply and divide stays within the range of a double
+MOST, LEAST = 1e15, 1e-15  # of numbers: far beyond what is measured; less counts as zero
 
 
 class BadAttributeError(ValueError):
@@ -56,19 +56,19 @@ class Typed:
         raise BadAttributeError(f"whose {key} is no whole number from 0 to {most}")
 
     def number(self, key: str) -> float | None:
-        """Read a number from -1e15 to 1e15; what is closer to zero than 1e-15 is zero.
+        """Read a number that SQL can count with: it refuses what leaves the range of a double.
 
         Raises:
-            BadAttributeError: It is none.
+            BadAttributeError: It is none, or greater than anything that is measured.
         """
         match self._get(key):
             case None:
                 return None
             case bool():
                 pass
-            case int() | float() as found if abs(found) <= _MOST:
-                return float(found) if abs(found) >= _LEAST else 0.0
-        raise BadAttributeError(f"whose {key} is no number from -1e15 to 1e15")
+            case int() | float() as found if abs(found) <= MOST:
+                return float(found) if abs(found) >= LEAST else 0.0
+        raise BadAttributeError(f"whose {key} is no number from {-MOST:g} to {MOST:g}")
 
     def _get(self, key: str) -> Plain:
         self._read.add(key)

@@ -78,11 +78,24 @@ def add(one: HistogramPoint, other: HistogramPoint) -> HistogramPoint:
         counts = tuple(map(sum, zip(one.positive_counts, other.positive_counts, strict=True)))
         return replace(total, bounds=one.bounds, positive_spans=one.positive_spans, positive_counts=counts)
     schema = min(one.schema, other.schema)
+    while schema > _COARSEST and _width(one, other, schema) > _MOST_BUCKETS:
+        schema -= 1
     while True:
         added = _add(one, other, schema)
         if len(added.positive_counts) + len(added.negative_counts) <= _MOST_BUCKETS or schema == _COARSEST:
             return replace(added, count=total.count, sum=total.sum)
         schema -= 1
+
+
+def _width(one: HistogramPoint, other: HistogramPoint, schema: int) -> int:
+    """Return how many buckets the sum has at a schema, the gaps between those of the two filled."""
+    width = 0
+    for sides in ("positive_spans", "negative_spans"):
+        given = [(point.schema - schema, spans) for point in (one, other) if (spans := getattr(point, sides))]
+        firsts = [(spans[0] - 1) >> levels for levels, spans in given]
+        lasts = [(sum(spans) - 2) >> levels for levels, spans in given]
+        width += max(lasts) - min(firsts) + 1 if given else 0
+    return width
 
 
 def _add(one: HistogramPoint, other: HistogramPoint, schema: int) -> HistogramPoint:

@@ -28,7 +28,8 @@ class GrpcServer:
             host: Address to listen on.
             port: Port to listen on.
             limit: Bytes of a message at most, before and after decompression.
-            shared: Whether processes of one writer share the port, which their parent holds for them.
+            shared: Whether processes of one writer share the port, which their parent holds for them; it is taken at
+                `start`.
 
         Raises:
             PortTakenError: Another process has it.
@@ -36,15 +37,26 @@ class GrpcServer:
         # Without so_reuseport=0 a second server would share a taken port in silence.
         options = (("grpc.so_reuseport", int(shared)), ("grpc.max_receive_message_length", limit))
         self._server = grpc.aio.server(options=options)
+        self._host, self._port, self._shared = host, port, shared
         if not shared:
             ports.take(host, port, "gRPC").close()  # asked first: gRPC says it less clearly, and logs as well
+            self._listen()
+
+    def _listen(self) -> None:
+        host, port = self._host, self._port
         try:
             self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         except RuntimeError as error:
             raise PortTakenError(f"cannot listen on {host}:{port} for gRPC: {error}") from error
 
     async def start(self, intake: Intake) -> None:
-        """Serve requests from an intake."""
+        """Serve requests from an intake.
+
+        Raises:
+            PortTakenError: Another process has a shared port.
+        """
+        if self._shared:  # only now: the kernel would give connections to a process that does not serve yet
+            self._listen()
         for endpoint in ENDPOINTS.values():
             service, _, method = endpoint.method.strip("/").partition("/")
             handler = grpc.unary_unary_rpc_method_handler(_handler(endpoint, intake))

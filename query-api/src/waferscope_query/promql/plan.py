@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from waferscope_query.promql.errors import BadDataError, ExecutionError
 from waferscope_query.promql.evaluation.functions import IMPLEMENTED
-from waferscope_query.promql.evaluation.functions.extended import refusal
+from waferscope_query.promql.evaluation.functions.info_lookup import info_lookup
 from waferscope_query.promql.grid import DEFAULT_LIMITS, Grid, Limits, fixed_time, subquery_grid
+from waferscope_query.promql.invariants import mark_invariants
 from waferscope_query.promql.parsing import Query
 from waferscope_query.promql.parsing.tree import (
-    Aggregate,
     Call,
     Expr,
     MatrixSelector,
@@ -19,12 +19,9 @@ from waferscope_query.promql.parsing.tree import (
     Subquery,
     ValueType,
     VectorSelector,
-    unwrap,
 )
 from waferscope_query.promql.resolving import Resolver
 from waferscope_query.promql.source import Selection
-
-_MISSING_AGGREGATES = frozenset({"limitk", "limit_ratio"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ class Plan:
         limits: What it may use.
         instant: Whether an instant query was asked (one step, answered as a vector).
         selections: What to fetch.
-        selection_of: The index of a selector's selection, by the selector's first character.
+        selection_of: The index of a selector's selection, by the first character of the selector or info().
     """
 
     query: Query
@@ -82,7 +79,8 @@ def plan_range(query: Query, start_ms: int, end_ms: int, step_ms: int, limits: L
 
 
 def _plan(query: Query, grid: Grid, limits: Limits, *, instant: bool) -> Plan:
-    resolved = Query(query.text, Resolver(query, grid, 0 if instant else grid.step_ms).resolve(query.tree))
+    resolver = Resolver(query, grid, 0 if instant else grid.step_ms)
+    resolved = Query(query.text, mark_invariants(resolver.resolve(query.tree), grid))
     survey = _Survey(grid, limits)
     survey.visit(resolved.tree, grid.start_ms, grid.end_ms)
     return Plan(resolved, grid, limits, instant, tuple(survey.selections), survey.selection_of)
@@ -111,6 +109,9 @@ class _Survey:
         elif isinstance(node, Subquery):
             inner = subquery_grid(node, first_ms, last_ms, self._limits)
             self.visit(node.expr, inner.start_ms, inner.end_ms)
+        elif isinstance(node, Call) and node.function == "info":
+            self.visit(node.args[0], first_ms, last_ms)
+            self._note_info(node, first_ms, last_ms)
         else:
             for child in node.children:
                 self.visit(child, first_ms, last_ms)
@@ -118,17 +119,21 @@ class _Survey:
     def _note(self, selector: VectorSelector, after_ms: int, last_ms: int) -> None:
         """Windows are open at their left end (Prometheus 3); smoothing looks ahead as well."""
         last_ms += self._limits.lookback_ms if selector.extension == "smoothed" else 0
-        self.selection_of[selector.start] = len(self.selections)
-        self.selections.append(Selection(selector.matchers, after_ms + 1, last_ms))
+        self._add(selector.start, Selection(selector.matchers, after_ms + 1, last_ms))
+
+    def _note_info(self, node: Call, first_ms: int, last_ms: int) -> None:
+        lookup = info_lookup(node, self._grid)
+        if lookup.at is not None:
+            first_ms = last_ms = lookup.at
+        after_ms = first_ms - lookup.offset_ms - self._limits.lookback_ms
+        selection = Selection((*lookup.names, *lookup.data), after_ms + 1, last_ms - lookup.offset_ms)
+        self._add(node.start, selection)
+
+    def _add(self, start: int, selection: Selection) -> None:
+        self.selection_of[start] = len(self.selections)
+        self.selections.append(selection)
 
     @staticmethod
     def _refuse_missing(node: Expr) -> None:
         if isinstance(node, Call) and node.function not in IMPLEMENTED:
             raise ExecutionError(f"function {node.function}() is not supported by this engine")
-        if isinstance(node, Call):
-            for arg in map(unwrap, node.args):
-                reason = refusal(arg.selector.extension, node.function) if isinstance(arg, MatrixSelector) else None
-                if reason is not None:
-                    raise ExecutionError(reason)
-        if isinstance(node, Aggregate) and node.op in _MISSING_AGGREGATES:
-            raise ExecutionError(f"aggregation {node.op}() is not supported by this engine")

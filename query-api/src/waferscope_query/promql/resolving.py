@@ -23,6 +23,8 @@ from waferscope_query.promql.parsing.tree import (
     Selecting,
     Subquery,
     Unary,
+    VectorSelector,
+    unwrap,
 )
 
 _DIVISIONS = {"/": "division", "%": "modulo"}
@@ -74,7 +76,10 @@ class Resolver:
     def _(self, node: Call) -> Expr:
         if node.function in self._constants:
             return NumberLiteral(start=node.start, end=node.end, value=self._constants[node.function])
-        return replace(node, args=tuple(self.resolve(arg) for arg in node.args))
+        args = tuple(self.resolve(arg) for arg in node.args)
+        if node.function == "timestamp" and isinstance(selector := unwrap(args[0]), VectorSelector):
+            args = (_without_offset(selector),)
+        return replace(node, args=args)
 
     @resolve.register
     def _(self, node: Selecting) -> Expr:
@@ -131,6 +136,11 @@ class Resolver:
     def _error(self, node: Expr, reason: str) -> BadDataError:
         start, end = (len(self._text[:position].encode()) for position in (node.start, node.end))
         return BadDataError(f"{start}:{end}: {reason}")
+
+
+def _without_offset(node: VectorSelector) -> VectorSelector:
+    """`timestamp(x @ t offset o)` looks at t: Prometheus leaves the offset out, and so do we."""
+    return node if node.at is None else replace(node, offset_ms=0)
 
 
 def _power(left: float, right: float) -> float:

@@ -15,9 +15,10 @@ from waferscope_query.promql.evaluation.functions.arguments import check_quantil
 from waferscope_query.promql.evaluation.grouping import Rows, group_rows, ordered_groups
 from waferscope_query.promql.evaluation.histogram_aggregating import SUMMED, add_histograms, without_ignored
 from waferscope_query.promql.evaluation.kernels import groups as kernels
+from waferscope_query.promql.evaluation.limiting import limit_number, limit_ratio
 from waferscope_query.promql.evaluation.values import Vector
 from waferscope_query.promql.histogram_text import plain_texts
-from waferscope_query.promql.labels import METRIC_NAME, Codes, LabelFrame
+from waferscope_query.promql.labels import METADATA_LABELS, Codes, LabelFrame
 from waferscope_query.promql.parsing.literals import is_utf8, quote
 from waferscope_query.promql.parsing.tree import Aggregate, unwrap
 from waferscope_query.promql.text import float_text
@@ -38,6 +39,10 @@ def aggregate(node: Aggregate, context: Context) -> Vector:
     ids, firsts = group_rows(labels)
     if node.op in ("topk", "bottomk"):
         return _strongest(node, vector, ids, len(firsts), context)
+    if node.op == "limitk":
+        return limit_number(vector, ids, len(firsts), _wanted(node, context), context)
+    if node.op == "limit_ratio":
+        return limit_ratio(node, vector, context)
     context.control.check()
     if node.op == "quantile":
         values, present = _quantiles(node, vector, ids, len(firsts), context)
@@ -48,7 +53,7 @@ def aggregate(node: Aggregate, context: Context) -> Vector:
 
 
 def _group_labels(node: Aggregate, labels: LabelFrame) -> LabelFrame:
-    return labels.drop((METRIC_NAME, *node.grouping)) if node.without else labels.project(node.grouping)
+    return labels.drop((*METADATA_LABELS, *node.grouping)) if node.without else labels.project(node.grouping)
 
 
 def _drop_name(vector: Vector, ids: Rows, count: int) -> Bools:
@@ -118,15 +123,19 @@ _REDUCTIONS: dict[str, Callable[[Vector, Rows, Cells], Cells]] = {
 def _quantiles(node: Aggregate, vector: Vector, ids: Rows, count: int, context: Context) -> Cells:
     assert node.param is not None
     q = context.scalar(node.param)
-    check_quantile(q, unwrap(node.param), context)
+    numbers = q[~np.isnan(q)]
+    if len(numbers) < len(q):
+        numbers = numbers[np.isinf(numbers)]  # beside NaN, Prometheus sees infinities alone
+    lowest, highest = numbers.min(initial=0), numbers.max(initial=1)
+    extremes = np.array([lowest, highest])[[bool(lowest < 0), bool(highest > 1)]]
+    check_quantile(np.concatenate([extremes, q[np.isnan(q)]]), unwrap(node.param), context)
     values, seen = context.cells(count)
     kernels.quantiles(vector.values, vector.present, *ordered_groups(ids, count), q, values, seen)
     return values, seen
 
 
 def _strongest(node: Aggregate, vector: Vector, ids: Rows, count: int, context: Context) -> Vector:
-    assert node.param is not None
-    wanted = _whole_numbers(context.scalar(node.param))
+    wanted = _wanted(node, context)
     sign = 1.0 if node.op == "topk" else -1.0
     kept = np.zeros_like(vector.present)
     order, bounds = ordered_groups(ids, count)
@@ -138,12 +147,16 @@ def _strongest(node: Aggregate, vector: Vector, ids: Rows, count: int, context: 
     return chosen.take(np.lexsort((keys, ids)))
 
 
-def _whole_numbers(values: Floats) -> NDArray[np.int64]:
-    """The parameter of topk as int64[s].
+def _wanted(node: Aggregate, context: Context) -> NDArray[np.int64]:
+    """The number of series topk, bottomk or limitk may keep, int64[s].
 
     Raises:
         ExecutionError: It is none or too large.
     """
+    assert node.param is not None
+    values = context.scalar(node.param)
+    if (values < 1).all():  # not so where one is NaN
+        return np.zeros(len(values), np.int64)
     if np.isnan(values).any():
         raise ExecutionError("Parameter value is NaN")
     if (values <= -_LARGEST_K).any():

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from waferscope_query.promql.errors import ExecutionError
 from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.histogram_operators import TRIMS, Side, operate
 from waferscope_query.promql.evaluation.matching import match_vectors
@@ -26,6 +27,8 @@ def binary(node: Binary, context: Context) -> Value:
     assert isinstance(right, Scalar | Vector)
     vector = left if isinstance(left, Vector) else right
     if not isinstance(vector, Vector):
+        if node.op in TRIMS:
+            raise ExecutionError(f'operator "{node.op}" not allowed for Scalar operations')
         return Scalar(_of_scalars(node.op, left.values, right.values))
     if vector.histograms is not None or node.op in TRIMS:
         sides = _side(left, vector), _side(right, vector)

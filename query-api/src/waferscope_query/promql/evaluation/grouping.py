@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from waferscope_query.promql.labels import METRIC_NAME, LabelFrame
+from waferscope_query.promql.labels import METADATA_LABELS, LabelFrame
 
 Rows = NDArray[np.int64]
 _KEY_LIMIT = 2**62
@@ -41,7 +41,7 @@ def _keys(frame: LabelFrame) -> Rows:
 
 
 def match_rows(left: LabelFrame, right: LabelFrame, labels: tuple[str, ...], *, on: bool) -> tuple[Rows, Rows, int]:
-    """Number the match groups of two frames by the labels of `on`, or by all others and never the metric name.
+    """Number the match groups of two frames by the labels of `on`, or by all others but name, type, unit.
 
     Returns:
         The match group of each row of `left` and of `right`, and how many groups there are.
@@ -49,7 +49,7 @@ def match_rows(left: LabelFrame, right: LabelFrame, labels: tuple[str, ...], *, 
     if on:
         left, right = left.project(labels), right.project(labels)
     else:
-        left, right = left.drop((METRIC_NAME, *labels)), right.drop((METRIC_NAME, *labels))
+        left, right = (side.drop((*METADATA_LABELS, *labels)) for side in (left, right))
     both = stack(left, right)
     ids, firsts = group_rows(both)
     return ids[: len(left)], ids[len(left) :], len(firsts)

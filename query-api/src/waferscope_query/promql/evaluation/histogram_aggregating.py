@@ -17,12 +17,15 @@ from waferscope_query.promql.parsing.literals import quote
 from waferscope_query.promql.parsing.tree import Aggregate
 
 SUMMED = frozenset({"sum", "avg"})
+_CHOOSING = frozenset({"limitk", "limit_ratio"})
 _BLIND = frozenset({"count", "group"})
 _OF_ALL_SERIES = frozenset({"topk", "bottomk"})
 
 
 def without_ignored(node: Aggregate, vector: Vector, context: Context) -> Vector:
     """The vector as an aggregation sees it that can't add histograms."""
+    if node.op in _CHOOSING:
+        return vector
     if node.op in _BLIND:
         return replace(vector, histograms=None)
     if vector.holds_histogram.any():

@@ -7,18 +7,22 @@ from functools import singledispatch
 
 import numpy as np
 
+from waferscope_query.promql.errors import ExecutionError
 from waferscope_query.promql.evaluation.aggregating import aggregate
 from waferscope_query.promql.evaluation.binary import binary
 from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.functions import IMPLEMENTED
+from waferscope_query.promql.evaluation.functions.extended import refusal
 from waferscope_query.promql.evaluation.histogram_operators import negated
 from waferscope_query.promql.evaluation.selecting import instant_vector, range_vector, subquery
 from waferscope_query.promql.evaluation.values import Scalar, String, Value, Vector
+from waferscope_query.promql.grid import Grid
 from waferscope_query.promql.parsing.tree import (
     Aggregate,
     Binary,
     Call,
     Expr,
+    Invariant,
     MatrixSelector,
     NumberLiteral,
     Paren,
@@ -26,6 +30,7 @@ from waferscope_query.promql.parsing.tree import (
     Subquery,
     Unary,
     VectorSelector,
+    unwrap,
 )
 
 
@@ -50,6 +55,19 @@ def _(node: StringLiteral, context: Context) -> String:
 @visit.register
 def _(node: Paren, context: Context) -> Value:
     return visit(node.expr, context)
+
+
+@visit.register
+def _(node: Invariant, context: Context) -> Value:
+    steps = len(context.times)
+    if steps == 1:
+        return visit(node.expr, context)
+    start = context.grid.start_ms
+    value = visit(node.expr, context.over(Grid(start, start, 1)))
+    context.cells(len(value) if isinstance(value, Vector) else 1)
+    if isinstance(value, Vector):
+        return value.repeated(steps)
+    return Scalar(np.repeat(value.values, steps)) if isinstance(value, Scalar) else value
 
 
 @visit.register
@@ -90,4 +108,8 @@ def _(node: Binary, context: Context) -> Value:
 
 @visit.register
 def _(node: Call, context: Context) -> Value:
+    for arg in map(unwrap, node.args):
+        reason = refusal(arg.selector.extension, node.function) if isinstance(arg, MatrixSelector) else None
+        if reason is not None:
+            raise ExecutionError(reason)
     return IMPLEMENTED[node.function](node, context)

@@ -6,7 +6,7 @@ from waferscope_query.promql.errors import line_and_column
 
 
 class Notes:
-    """Collects each annotation once.
+    """Collects each annotation once, at the last place that says so.
 
     Args:
         expression: The text, for positions.
@@ -14,23 +14,26 @@ class Notes:
 
     def __init__(self, expression: str) -> None:
         self._expression = expression
-        self._warnings: dict[str, None] = {}
-        self._infos: dict[str, None] = {}
+        self._warnings: dict[str, int] = {}
+        self._infos: dict[str, int] = {}
 
     def warn(self, text: str, start: int) -> None:
         """Note that the answer may be wrong, because of what stands at a character of the expression."""
-        self._warnings[f"PromQL warning: {text} ({line_and_column(self._expression, start)})"] = None
+        self._warnings[f"PromQL warning: {text}"] = start
 
     def inform(self, text: str, start: int) -> None:
         """Note that the query may not mean what it says at a character of the expression."""
-        self._infos[f"PromQL info: {text} ({line_and_column(self._expression, start)})"] = None
+        self._infos[f"PromQL info: {text}"] = start
+
+    def _placed(self, notes: dict[str, int]) -> tuple[str, ...]:
+        return tuple(f"{text} ({line_and_column(self._expression, start)})" for text, start in notes.items())
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """The warnings, in order of appearance."""
-        return tuple(self._warnings)
+        return self._placed(self._warnings)
 
     @property
     def infos(self) -> tuple[str, ...]:
         """The infos, in order of appearance."""
-        return tuple(self._infos)
+        return self._placed(self._infos)

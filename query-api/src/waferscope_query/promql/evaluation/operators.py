@@ -43,3 +43,13 @@ def compute(op: str, left: Floats, right: Floats) -> Floats:
 def compare(op: str, left: Floats, right: Floats) -> NDArray[np.bool_]:
     """Apply a comparison."""
     return _COMPARISON[op](left, right)
+
+
+def larger(left: Floats, right: Floats) -> Floats:
+    """The larger one; NaN where one is, unless the other is +Inf."""
+    return np.where(np.isposinf(left) | np.isposinf(right), np.inf, np.maximum(left, right))
+
+
+def smaller(left: Floats, right: Floats) -> Floats:
+    """The smaller one; NaN where one is, unless the other is -Inf."""
+    return np.where(np.isneginf(left) | np.isneginf(right), -np.inf, np.minimum(left, right))

@@ -67,12 +67,20 @@ def _smoothed_vector(node: VectorSelector, context: Context) -> Vector:
 def sample_times(node: VectorSelector, context: Context) -> Vector:
     """The newest samples' timestamps in seconds, for `timestamp(selector)`."""
     samples = context.samples[node.start]
-    values, present = context.cells(len(samples.labels))
-    times, lookback, stale = looked_up_times(node, context), context.limits.lookback_ms, stale_markers(samples)
-    for first, last in context.blocks(len(values)):
+    taken, present = times_of_newest(samples, looked_up_times(node, context), context)
+    return _vector(samples, taken / 1000, present)
+
+
+def times_of_newest(
+    samples: Samples, times: NDArray[np.int64], context: Context
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """When the newest samples within the lookback were taken, float64[n, s] in ms, and where there is one."""
+    taken, present = context.cells(len(samples.labels))
+    lookback, stale = context.limits.lookback_ms, stale_markers(samples)
+    for first, last in context.blocks(len(taken)):
         context.control.check()
-        instant.newest_times(samples.offsets, samples.ts, stale, times, lookback, values, present, first, last)
-    return _vector(samples, values, present)
+        instant.newest_times(samples.offsets, samples.ts, stale, times, lookback, taken, present, first, last)
+    return taken, present
 
 
 def _vector(samples: Samples, values: NDArray[np.float64], present: NDArray[np.bool_]) -> Vector:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from waferscope_query.promql.errors import ExecutionError
 from waferscope_query.promql.evaluation.grouping import group_rows, stack
 from waferscope_query.promql.histograms import HistogramCells, stack_cells
-from waferscope_query.promql.labels import METRIC_NAME, LabelFrame, Strings
+from waferscope_query.promql.labels import METADATA_LABELS, LabelFrame, Strings
 from waferscope_query.promql.source import Samples
 
 
@@ -36,8 +36,8 @@ class Vector:
         labels: The label sets of n series.
         values: float64[n, s].
         present: bool[n, s]; what is absent has an arbitrary value.
-        drop_name: bool[n]; the metric name is to be removed in the end. It stays until then, so that outer
-            operators can still see it (Prometheus, delayed name removal).
+        drop_name: bool[n]; the metric's name, type and unit are to be removed in the end. They stay until then, so
+            that outer operators can still see them (Prometheus, delayed name removal).
         histograms: Which values are histograms; None where none is.
     """
 
@@ -78,8 +78,19 @@ class Vector:
         """The same vector, its metric names to be removed in the end."""
         return replace(self, drop_name=np.ones(len(self), np.bool_))
 
+    def repeated(self, steps: int) -> Vector:
+        """A vector of one step, the same at all of `steps`."""
+        return replace(
+            self,
+            values=np.repeat(self.values, steps, axis=1),
+            present=np.repeat(self.present, steps, axis=1),
+            histograms=None
+            if self.histograms is None
+            else replace(self.histograms, at=np.repeat(self.histograms.at, steps, axis=1)),
+        )
+
     def merged(self) -> Vector:
-        """Join series with equal labels that are never present at the same step.
+        """Join series with equal labels that are never present at the same step; names go if the first one's does.
 
         Raises:
             ExecutionError: Two of them are.
@@ -87,9 +98,12 @@ class Vector:
         ids, firsts = group_rows(self.labels)
         if len(firsts) == len(self):
             return self
+        if not self.present.shape[1]:
+            return self.take(firsts)
         values, present = self.values[firsts].copy(), self.present[firsts].copy()
         drop_name = self.drop_name[firsts].copy()
         at = None if self.histograms is None else self.histograms.at[firsts].copy()
+        since = np.where(present.any(axis=1), present.argmax(axis=1), present.shape[1])
         again = np.ones(len(self), np.bool_)
         again[firsts] = False
         for row in np.flatnonzero(again):
@@ -100,7 +114,9 @@ class Vector:
             if at is not None and self.histograms is not None:
                 at[target] = np.where(self.present[row], self.histograms.at[row], at[target])
             present[target] |= self.present[row]
-            drop_name[target] |= self.drop_name[row]
+            begin = int(self.present[row].argmax())
+            if self.present[row].any() and begin < since[target]:
+                since[target], drop_name[target] = begin, self.drop_name[row]
         cells = None if at is None or self.histograms is None else replace(self.histograms, at=at)
         return Vector(self.labels.take(firsts), values, present, drop_name, cells)
 
@@ -113,8 +129,10 @@ class Vector:
         seen = self.take(np.flatnonzero(self.present.any(axis=1)))
         if not seen.drop_name.any():
             return seen.merged()
-        names = np.where(seen.drop_name, 0, seen.labels.column(METRIC_NAME)).astype(np.int32)
-        bare = replace(seen, labels=seen.labels.assign(METRIC_NAME, names))
+        labels = seen.labels
+        for name in set(METADATA_LABELS).intersection(labels.names):
+            labels = labels.assign(name, np.where(seen.drop_name, 0, labels.column(name)).astype(np.int32))
+        bare = replace(seen, labels=labels)
         return replace(bare.merged(), drop_name=np.zeros(0, np.bool_))
 
 

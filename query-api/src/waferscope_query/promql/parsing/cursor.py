@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from waferscope_query.promql.errors import ParseError
-from waferscope_query.promql.parsing.lexer import Lexer, Token
+from waferscope_query.promql.parsing.lexer import Lexer
 from waferscope_query.promql.parsing.literals import quote, read_duration_ms, read_number, read_string
+from waferscope_query.promql.parsing.tokens import Token
 from waferscope_query.promql.parsing.tree import MAX_DEPTH
 
 

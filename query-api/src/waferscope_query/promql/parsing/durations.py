@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from waferscope_query.promql.parsing.cursor import Cursor
-from waferscope_query.promql.parsing.lexer import Token
+from waferscope_query.promql.parsing.tokens import Token
 from waferscope_query.promql.parsing.tree import Duration, Expr, NumberLiteral
 
 MAX_SECONDS = 2**63 / 1e9

@@ -9,19 +9,18 @@ from waferscope_query.promql.errors import ParseError
 from waferscope_query.promql.labels import METRIC_NAME
 from waferscope_query.promql.matchers import Matcher, MatchOp
 from waferscope_query.promql.parsing.cursor import Cursor
-from waferscope_query.promql.parsing.lexer import AGGREGATORS, FILLS, KEYWORDS, Token
 from waferscope_query.promql.parsing.literals import quote
+from waferscope_query.promql.parsing.matching import parse_matching
 from waferscope_query.promql.parsing.modifiers import parse_at, parse_extension, parse_offset, parse_range
 from waferscope_query.promql.parsing.selectors import parse_label_list, parse_matchers
 from waferscope_query.promql.parsing.signatures import SIGNATURES
+from waferscope_query.promql.parsing.tokens import AGGREGATORS, METRIC_NAMES, OPERANDS, Token
 from waferscope_query.promql.parsing.tree import (
     MAX_DEPTH,
     Aggregate,
     Binary,
     Call,
-    Cardinality,
     Expr,
-    Matching,
     NumberLiteral,
     Paren,
     StringLiteral,
@@ -47,11 +46,7 @@ _POSTFIX = {
     "anchored": parse_extension,
     "smoothed": parse_extension,
 }
-_NO_METRIC_NAMES = frozenset({"on", "ignoring", "group_left", "group_right", "bool", "atan2"})
 _CALLABLE = ("identifier", "start", "end", "step", "range", "max_of", "min_of")
-_METRIC_NAMES = {"identifier", "metric identifier", *KEYWORDS} - _NO_METRIC_NAMES
-_OPERANDS = {"number", "duration", "string", "(", "{", "+", "-", *_METRIC_NAMES}
-_AFTER_GROUP = tuple(_OPERANDS - {"("} | FILLS)
 
 # A level of nesting takes a handful of Python frames in the parser and in each later stage; pure Python calls
 # take no C stack, so that a higher limit is safe where MAX_DEPTH bounds the tree.
@@ -96,7 +91,7 @@ class Parser:
     def _binary(self, left: Expr, precedence: int) -> Binary:
         op = self._cursor.advance()
         return_bool = self._cursor.accept("bool") is not None
-        matching = self._matching()
+        matching = parse_matching(self._cursor)
         op_end = self._cursor.last_end
         right = self._expression(precedence if op.kind == _RIGHT_ASSOCIATIVE else precedence + 1)
         scalar = left.type == right.type == ValueType.SCALAR
@@ -112,40 +107,6 @@ class Parser:
             op_start=op.start,
             op_end=op_end,
         )
-
-    def _matching(self) -> Matching:
-        mode = self._cursor.accept("on", "ignoring")
-        if mode is None:
-            return self._filling(Matching())
-        labels = parse_label_list(self._cursor)
-        group = self._cursor.accept("group_left", "group_right")
-        if group is None:
-            return self._filling(Matching(on=mode.kind == "on", labels=labels))
-        include = () if self._cursor.at(*_AFTER_GROUP) else parse_label_list(self._cursor)
-        many = Cardinality.MANY_TO_ONE if group.kind == "group_left" else Cardinality.ONE_TO_MANY
-        return self._filling(Matching(cardinality=many, on=mode.kind == "on", labels=labels, include=include))
-
-    def _filling(self, matching: Matching) -> Matching:
-        if self._cursor.accept("fill"):
-            value = self._fill_value()
-            return replace(matching, fill_left=value, fill_right=value)
-        if self._cursor.accept("fill_left"):
-            matching = replace(matching, fill_left=self._fill_value())
-            return self._fill_right(matching)
-        if self._cursor.at("fill_right"):
-            matching = self._fill_right(matching)
-            return replace(matching, fill_left=self._fill_value()) if self._cursor.accept("fill_left") else matching
-        return matching
-
-    def _fill_right(self, matching: Matching) -> Matching:
-        return replace(matching, fill_right=self._fill_value()) if self._cursor.accept("fill_right") else matching
-
-    def _fill_value(self) -> float:
-        self._cursor.expect("(")
-        sign = self._cursor.accept("+", "-")
-        value = self._cursor.number(self._cursor.expect("number", "duration"))
-        self._cursor.expect(")")
-        return -value if sign and sign.kind == "-" else value
 
     def _operand(self) -> Expr:
         if sign := self._cursor.accept("+", "-"):
@@ -174,7 +135,7 @@ class Parser:
             return self._paren()
         if token.kind == "{":
             return self._selector(None)
-        if token.kind in _METRIC_NAMES:
+        if token.kind in METRIC_NAMES:
             return self._named(self._cursor.advance())
         raise self._cursor.unexpected()
 
@@ -207,7 +168,7 @@ class Parser:
             comma = self._cursor.accept(",")
             if comma is None:
                 break
-            if self._cursor.token.kind not in _OPERANDS:
+            if self._cursor.token.kind not in OPERANDS:
                 reason = "trailing commas not allowed in function call args"
                 raise self._cursor.error(comma.start, comma.end, reason)
         self._cursor.expect(")")

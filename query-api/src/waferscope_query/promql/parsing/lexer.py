@@ -3,69 +3,23 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from waferscope_query.promql.errors import ParseError
 from waferscope_query.promql.parsing.literals import quote, quote_char
 from waferscope_query.promql.parsing.scanning import DIGITS, NumberScan, scan_string
+from waferscope_query.promql.parsing.tokens import DURATION_WORDS, FILLS, KEYWORDS, Token
 
 MAX_LENGTH = 1_000_000
 
-AGGREGATORS = frozenset(
-    {"sum", "avg", "count", "min", "max", "group", "stddev", "stdvar", "quantile"}
-    | {"topk", "bottomk", "count_values", "limitk", "limit_ratio"}
-)
-FILLS = frozenset({"fill", "fill_left", "fill_right"})
-MODIFIERS = FILLS | {"offset", "by", "without", "on", "ignoring", "group_left", "group_right", "bool"}
-MODIFIERS |= {"smoothed", "anchored"}
-WORD_OPERATORS = frozenset({"and", "or", "unless", "atan2"})
-SYMBOL_OPERATORS = frozenset(
-    {"==", "!=", "<=", ">=", "<", ">", "</", ">/", "+", "-", "*", "/", "%", "^", "@", "=~", "!~"}
-)
-DURATION_WORDS = frozenset({"step", "range", "max_of", "min_of"})
-KEYWORDS = AGGREGATORS | MODIFIERS | WORD_OPERATORS | DURATION_WORDS | {"start", "end"}
-
 _SPACE = re.compile(r"[ \t\r\n]*")
 _COMMENT = re.compile(r"#[^\r\n]*")
+_BEFORE_PARENTHESIS = re.compile(r"[ \t\r\n]*\(")
 _WORD = re.compile(r"[\w.:]+")
 _LABEL = re.compile(r"[\w.]+")
 _LETTERS = re.compile(r"[A-Za-z_]*")
 _SYMBOL = re.compile(r"==|!=|<=|</|>=|>/|=(?!~)|[-+*/%^<>@,(){\[\]]")
 _BRACES_SYMBOL = re.compile(r"=~|!~|!=|=|,|\}")
 _DURATION_SYMBOL = re.compile(r"[-+*/%^,():\]]")
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A piece of the expression.
-
-    Attributes:
-        kind: `identifier`, `metric identifier`, `number`, `duration`, `string`, `eof`, or the keyword or symbol itself.
-        text: As written.
-        start: First character.
-        end: One past the last.
-    """
-
-    kind: str
-    text: str
-    start: int
-    end: int
-
-    def describe(self) -> str:
-        """The token as Prometheus's messages call it."""
-        if self.kind == "eof":
-            return "end of input"
-        if self.kind in ("identifier", "metric identifier"):
-            return f"{self.kind} {quote(self.text)}"
-        long = len(self.text.encode()) > 10  # noqa: PLR2004, its own cut
-        shown = f"{quote(self.text[:10])}..." if long else quote(self.text)
-        if self.kind in ("number", "duration", "string"):
-            return f"{self.kind} {shown}"
-        for kinds, form in ((MODIFIERS, "<{}>"), (AGGREGATORS, "<aggr:{}>")):
-            if self.kind in kinds:
-                return form.format(self.text)
-        operator = self.kind in WORD_OPERATORS or self.kind in SYMBOL_OPERATORS
-        return f"<op:{self.text}>" if operator else shown
 
 
 class Lexer:
@@ -164,7 +118,7 @@ class Lexer:
         lower = word.lower() if word.isascii() else word
         if lower in ("inf", "nan"):
             return self._take("number", end)
-        if lower in KEYWORDS and (lower not in FILLS or self._text[end:].lstrip(" \t\r\n").startswith("(")):
+        if lower in KEYWORDS and (lower not in FILLS or _BEFORE_PARENTHESIS.match(self._text, end)):
             return self._take(lower, end)
         return self._take("metric identifier" if ":" in word else "identifier", end)
 

@@ -11,6 +11,7 @@ _PART = re.compile(r"([0-9]+)([^0-9]+)")
 _UNITS_MS = {
     "y": 365 * 86_400_000, "w": 7 * 86_400_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1,
 }  # fmt: skip
+_LONGEST_NUMBER = 10_000  # characters
 _LARGEST_INTEGER = 2**63 - 1
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|([0-7]{3})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -28,6 +29,8 @@ def read_number(text: str) -> float:
     Raises:
         ValueError: It is no number, or beyond a float.
     """
+    if len(text) > _LONGEST_NUMBER:
+        raise ValueError(f"strconv.ParseFloat: parsing {quote(text)}: value out of range")
     plain = text.replace("_", "").lower()
     if plain in ("inf", "nan"):
         return float(plain)

@@ -7,8 +7,8 @@ import re2
 from waferscope_query.promql.labels import METRIC_NAME
 from waferscope_query.promql.matchers import Matcher, MatchOp, compile_regex
 from waferscope_query.promql.parsing.cursor import Cursor
-from waferscope_query.promql.parsing.lexer import KEYWORDS, Token
 from waferscope_query.promql.parsing.literals import is_utf8, quote, scrub
+from waferscope_query.promql.parsing.tokens import KEYWORDS, Token
 
 _MATCHING = "label matching"
 _GROUPING = "grouping opts"

@@ -170,9 +170,21 @@ class Unary(Expr):
         return (self.expr,)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invariant(Expr):
+    """An expression with the same value at every step; put in when planning."""
+
+    expr: Expr
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        """The expression."""
+        return (self.expr,)
+
+
 def unwrap(node: Expr) -> Expr:
     """What stands inside any parentheses."""
-    while isinstance(node, Paren):
+    while isinstance(node, (Paren, Invariant)):
         node = node.expr
     return node
 

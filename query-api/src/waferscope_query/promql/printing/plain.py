@@ -28,7 +28,7 @@ from waferscope_query.promql.parsing.tree import (
     ValueType,
     VectorSelector,
 )
-from waferscope_query.promql.text import float_text
+from waferscope_query.promql.text import float_text, general_text
 
 _UNITS = (
     ("y", 365 * 86_400_000, True),
@@ -122,17 +122,9 @@ def matching_text(matching: Matching | None) -> str:
 def _fill_text(matching: Matching) -> str:
     left, right = matching.fill_left, matching.fill_right
     if left is not None and left == right:
-        return f" fill ({_number(left)})"
-    text = "" if left is None else f" fill_left ({_number(left)})"
-    return text if right is None else f"{text} fill_right ({_number(right)})"
-
-
-def _number(value: float) -> str:
-    """A float as Go's `%v` prints it: with an exponent below 1e-4 and from 1e21 on."""
-    if value == 0 or 1e-4 <= abs(value) < 1e21 or value - value != 0:  # noqa: PLR2004, Go's own cuts
-        return float_text(value)
-    mantissa, _, exponent = f"{value!r}".partition("e") if "e" in repr(value) else f"{value:e}".partition("e")
-    return f"{mantissa.removesuffix('.0')}e{int(exponent):+03d}"
+        return f" fill ({general_text(left)})"
+    text = "" if left is None else f" fill_left ({general_text(left)})"
+    return text if right is None else f"{text} fill_right ({general_text(right)})"
 
 
 def _labels(names: tuple[str, ...]) -> str:

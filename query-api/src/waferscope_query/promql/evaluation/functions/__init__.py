@@ -6,9 +6,12 @@ from waferscope_query.promql.evaluation.functions import (
     dates,
     elementwise,
     histograms,
+    info,
     native,
     ranges,
     relabeling,
+    sorting,
+    trends,
 )
 from waferscope_query.promql.evaluation.functions.arguments import Function
 
@@ -18,7 +21,10 @@ IMPLEMENTED: dict[str, Function] = {
     **dates.FUNCTIONS,
     **elementwise.FUNCTIONS,
     **histograms.FUNCTIONS,
+    **info.FUNCTIONS,
     **native.FUNCTIONS,
     **ranges.FUNCTIONS,
     **relabeling.FUNCTIONS,
+    **sorting.FUNCTIONS,
+    **trends.FUNCTIONS,
 }

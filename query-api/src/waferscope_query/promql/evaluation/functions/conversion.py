@@ -28,9 +28,11 @@ def _vector(node: Call, context: Context) -> Vector:
 def _scalar(node: Call, context: Context) -> Scalar:
     """The value of a vector's only series of floats, else NaN."""
     vector = context.floats(node.args[0])
+    if not len(vector):
+        return Scalar(np.full(len(context.times), np.nan))
     alone = vector.present.sum(axis=0) == 1
-    total = np.where(vector.present, vector.values, 0).sum(axis=0)
-    return Scalar(np.where(alone, total, np.nan))
+    only = vector.values[vector.present.argmax(axis=0), np.arange(len(context.times))]
+    return Scalar(np.where(alone, only, np.nan))
 
 
 def _time(node: Call, context: Context) -> Scalar:
@@ -48,20 +50,9 @@ def _timestamp(node: Call, context: Context) -> Vector:
     inner = unwrap(node.args[0])
     if isinstance(inner, VectorSelector):
         return sample_times(inner, context).nameless()
-    vector = context.vector(inner)
+    vector = context.vector(node.args[0])
     times = np.broadcast_to(context.times / 1000, vector.values.shape)
     return replace(vector, values=times, histograms=None).nameless()
-
-
-def _sort(node: Call, context: Context) -> Vector:
-    """Order an instant answer by value, NaN last; over a range there is nothing to order."""
-    vector = context.floats(node.args[0])
-    if len(context.times) != 1:
-        text = "sort is ineffective for range queries since results are always ordered by labels"
-        context.notes.warn(text, node.start)
-        return vector
-    sign = 1 if node.function == "sort" else -1
-    return vector.take(np.argsort(sign * vector.values[:, 0], kind="stable"))
 
 
 FUNCTIONS: dict[str, Function] = {
@@ -70,6 +61,4 @@ FUNCTIONS: dict[str, Function] = {
     "time": _time,
     "pi": _pi,
     "timestamp": _timestamp,
-    "sort": _sort,
-    "sort_desc": _sort,
 }

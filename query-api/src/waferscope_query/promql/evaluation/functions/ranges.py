@@ -28,6 +28,7 @@ _REDUCTIONS = {
     "count_over_time": over_time.COUNT,
     "first_over_time": over_time.FIRST,
     "last_over_time": over_time.LAST,
+    "mad_over_time": over_time.MAD,
     "max_over_time": over_time.MAX,
     "min_over_time": over_time.MIN,
     "present_over_time": over_time.PRESENT,
@@ -40,7 +41,7 @@ _FOR_COUNTERS = frozenset({"rate", "increase"})
 _COUNTER_SUFFIXES = ("_total", "_sum", "_count", "_bucket")
 
 
-def _run(windows: Windows, context: Context, kernel: Callable[..., None], *parameters: Any) -> Vector:
+def over_windows(windows: Windows, context: Context, kernel: Callable[..., None], *parameters: Any) -> Vector:
     """Call a window kernel block by block; the metric name is dropped."""
     samples = windows.samples
     values, present = context.cells(len(samples.labels))
@@ -54,7 +55,7 @@ def _run(windows: Windows, context: Context, kernel: Callable[..., None], *param
 
 
 def _reduction(node: Call, windows: Windows, context: Context) -> Vector:
-    return _run(windows, context, over_time.reduced, _REDUCTIONS[node.function])
+    return over_windows(windows, context, over_time.reduced, _REDUCTIONS[node.function])
 
 
 def _pick(node: Call, windows: Windows, context: Context) -> Vector:
@@ -64,34 +65,34 @@ def _pick(node: Call, windows: Windows, context: Context) -> Vector:
 
 def _quantile(node: Call, windows: Windows, context: Context) -> Vector:
     q = context.scalar(node.args[0])
-    vector = _run(windows, context, over_time.quantiles, q)
+    vector = over_windows(windows, context, over_time.quantiles, q)
     check_quantile(q[vector.present.any(axis=0)], node.args[0], context)
     return vector
 
 
 def _rate(node: Call, windows: Windows, context: Context) -> Vector:
     del node
-    return _run(windows, context, counters.extrapolated, True, True)  # noqa: FBT003, numba takes no keywords
+    return over_windows(windows, context, counters.extrapolated, True, True)  # noqa: FBT003, numba takes no keywords
 
 
 def _increase(node: Call, windows: Windows, context: Context) -> Vector:
     del node
-    return _run(windows, context, counters.extrapolated, True, False)  # noqa: FBT003, numba takes no keywords
+    return over_windows(windows, context, counters.extrapolated, True, False)  # noqa: FBT003, numba takes no keywords
 
 
 def _delta(node: Call, windows: Windows, context: Context) -> Vector:
     del node
-    return _run(windows, context, counters.extrapolated, False, False)  # noqa: FBT003, numba takes no keywords
+    return over_windows(windows, context, counters.extrapolated, False, False)  # noqa: FBT003, numba takes no keywords
 
 
 def _irate(node: Call, windows: Windows, context: Context) -> Vector:
     del node
-    return _run(windows, context, counters.last_two, True)  # noqa: FBT003, numba takes no keywords
+    return over_windows(windows, context, counters.last_two, True)  # noqa: FBT003, numba takes no keywords
 
 
 def _idelta(node: Call, windows: Windows, context: Context) -> Vector:
     del node
-    return _run(windows, context, counters.last_two, False)  # noqa: FBT003, numba takes no keywords
+    return over_windows(windows, context, counters.last_two, False)  # noqa: FBT003, numba takes no keywords
 
 
 def _inform_of_gauges(vector: Vector, node: Expr, context: Context) -> None:
@@ -107,12 +108,12 @@ def _inform_of_gauges(vector: Vector, node: Expr, context: Context) -> None:
 
 def _deriv(node: Call, windows: Windows, context: Context) -> Vector:
     del node
-    return _run(windows, context, regression.slopes)
+    return over_windows(windows, context, regression.slopes)
 
 
 def _predict_linear(node: Call, windows: Windows, context: Context) -> Vector:
     ahead = context.scalar(node.args[1])
-    return _run(windows, context, regression.predictions, context.times, ahead)
+    return over_windows(windows, context, regression.predictions, context.times, ahead)
 
 
 _OVER_FLOATS: dict[str, OverFloats] = {

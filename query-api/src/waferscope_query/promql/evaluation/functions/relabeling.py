@@ -15,7 +15,7 @@ from waferscope_query.promql.evaluation.grouping import group_rows
 from waferscope_query.promql.evaluation.values import Vector
 from waferscope_query.promql.labels import METRIC_NAME, Codes
 from waferscope_query.promql.matchers import compile_regex
-from waferscope_query.promql.parsing.literals import is_utf8, quote, scrub
+from waferscope_query.promql.parsing.literals import is_utf8, scrub
 from waferscope_query.promql.parsing.tree import Call
 
 _REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})", re.ASCII)
@@ -52,8 +52,9 @@ def _label_join(node: Call, context: Context) -> Vector:
     """Set a label to others' values, joined."""
     vector = context.vector(node.args[0])
     target, separator, *sources = (context.string(arg) for arg in node.args[1:])
-    if not target or not is_utf8(target):
-        raise ExecutionError(f"invalid destination label name in label_join(): {quote(target)}")
+    for name, role in (*((source, "source") for source in sources), (target, "destination")):
+        if not name or not is_utf8(name):
+            raise ExecutionError(f"invalid {role} label name in label_join(): {scrub(name)}")
     separator = scrub(separator)
     used = vector.labels.project(sources)
     ids, firsts = group_rows(used)

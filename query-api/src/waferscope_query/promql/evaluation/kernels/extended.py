@@ -73,15 +73,16 @@ def changes_of_extended(
             left, right = edges(ts, values, head, tail, low, start, end, smoothed, counter)
             change = right - left
             if counter:
-                previous = left
+                previous, lost = left, 0.0
                 for k in range(head, tail + 1):
                     if ts[k] <= start or ts[k] >= end:
                         continue
                     if values[k] < previous:
-                        change += previous
+                        lost += previous
                     previous = values[k]
                 if right < previous:
-                    change += previous
+                    lost += previous
+                change += lost
             out[i, j] = change / (width / 1000) if per_second else change
             present[i, j] = True
 

@@ -119,10 +119,44 @@ def quantiles(values: Floats, present: Bools, order: Ints, bounds: Ints, q: Floa
 
 
 @kernel
+def weaker(a: float, b: float, sign: float) -> bool:
+    """Whether `a` gives way to `b`: NaN does to everything."""
+    return math.isnan(a) or sign * a < sign * b
+
+
+@kernel
+def rise(rows: Ints, keys: Floats, at: int, sign: float) -> None:
+    """Move an entry of a heap towards its root, where the weakest stands."""
+    while at > 0:
+        parent = (at - 1) // 2
+        if not weaker(keys[at], keys[parent], sign):
+            return
+        rows[at], rows[parent], keys[at], keys[parent] = rows[parent], rows[at], keys[parent], keys[at]
+        at = parent
+
+
+@kernel
+def sink(rows: Ints, keys: Floats, size: int, sign: float) -> None:
+    """Move the root of a heap to where it belongs."""
+    at = 0
+    while 2 * at + 1 < size:
+        child = 2 * at + 1
+        if child + 1 < size and weaker(keys[child + 1], keys[child], sign):
+            child += 1
+        if not weaker(keys[child], keys[at], sign):
+            return
+        rows[at], rows[child], keys[at], keys[child] = rows[child], rows[at], keys[child], keys[at]
+        at = child
+
+
+@kernel
 def strongest(
     values: Floats, present: Bools, order: Ints, bounds: Ints, wanted: Ints, sign: float, kept: Bools
 ) -> None:
-    """Mark the `wanted` int64[s] largest (sign 1) or smallest (sign -1) of each group; NaN last, ties in order."""
+    """Mark the `wanted` int64[s] largest (sign 1) or smallest (sign -1) of each group.
+
+    By the same heap as Prometheus, so that ties and NaN fall as they do there.
+    """
     for g in range(len(bounds) - 1):
         size = bounds[g + 1] - bounds[g]
         rows = np.empty(size, np.int64)
@@ -130,14 +164,29 @@ def strongest(
         for j in range(present.shape[1]):
             count = 0
             for k in range(bounds[g], bounds[g + 1]):
-                if present[order[k], j]:
-                    rows[count] = order[k]
-                    keys[count] = -sign * values[order[k], j]
+                row = order[k]
+                if not present[row, j]:
+                    continue
+                if count < wanted[j]:
+                    rows[count], keys[count] = row, values[row, j]
+                    rise(rows, keys, count, sign)
                     count += 1
-            if count <= wanted[j]:
-                for k in range(count):
-                    kept[rows[k], j] = True
-            elif wanted[j] > 0:
-                best = np.argsort(keys[:count], kind="mergesort")
-                for k in range(wanted[j]):
-                    kept[rows[best[k]], j] = True
+                elif count > 0:
+                    weakest, value = keys[0], values[row, j]
+                    if sign * weakest < sign * value or (math.isnan(weakest) and not math.isnan(value)):
+                        rows[0], keys[0] = row, value
+                        sink(rows, keys, count, sign)
+            for k in range(count):
+                kept[rows[k], j] = True
+
+
+@kernel
+def foremost(present: Bools, order: Ints, bounds: Ints, wanted: Ints, kept: Bools) -> None:
+    """Mark the first `wanted` int64[s] present rows of each group."""
+    for g in range(len(bounds) - 1):
+        for j in range(present.shape[1]):
+            count = 0
+            for k in range(bounds[g], bounds[g + 1]):
+                if count < wanted[j] and present[order[k], j]:
+                    kept[order[k], j] = True
+                    count += 1

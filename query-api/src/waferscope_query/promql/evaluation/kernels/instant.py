@@ -29,12 +29,12 @@ def newest_times(
     offsets: Ints, ts: Ints, stale: Bools, times: Ints, lookback: int,
     out: Floats, present: Bools, first: int, last: int,
 ) -> None:  # fmt: skip
-    """Fill the newest samples' timestamps in seconds."""
+    """Fill the newest samples' timestamps in ms."""
     for i in range(first, last):
         after, end = offsets[i], offsets[i + 1]
         for j in range(len(times)):
             after = advance(ts, after, end, times[j])
             newest = after - 1
             if newest >= offsets[i] and ts[newest] > times[j] - lookback and not stale[newest]:
-                out[i, j] = ts[newest] / 1000
+                out[i, j] = ts[newest]
                 present[i, j] = True

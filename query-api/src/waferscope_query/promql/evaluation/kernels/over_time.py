@@ -11,7 +11,7 @@ from waferscope_query.promql.evaluation.kernels.compiling import kernel
 from waferscope_query.promql.evaluation.kernels.steps import add, advance, quantile_of_sorted
 from waferscope_query.promql.evaluation.kernels.types import Bools, Floats, Ints
 
-COUNT, SUM, AVG, MIN, MAX, FIRST, LAST, PRESENT, STDDEV, STDVAR, RESETS, CHANGES = range(12)
+COUNT, SUM, AVG, MIN, MAX, FIRST, LAST, PRESENT, STDDEV, STDVAR, RESETS, CHANGES, MAD = range(13)
 
 
 @kernel
@@ -86,6 +86,16 @@ def count_changes(values: Floats, low: int, high: int) -> float:
 
 
 @kernel
+def median_deviation(values: Floats, low: int, high: int) -> float:
+    """The median distance from the median; NaN where any value is."""
+    window = np.sort(values[low:high])
+    if math.isnan(window[-1]):
+        return math.nan
+    median = quantile_of_sorted(window, high - low, 0.5)
+    return quantile_of_sorted(np.sort(np.abs(window - median)), high - low, 0.5)
+
+
+@kernel
 def reduce_window(op: int, values: Floats, low: int, high: int) -> float:  # noqa: C901, PLR0911, one branch per function
     """Apply one function to the samples low to high, at least one."""
     if op == COUNT:
@@ -110,6 +120,8 @@ def reduce_window(op: int, values: Floats, low: int, high: int) -> float:  # noq
         return count_resets(values, low, high)
     if op == CHANGES:
         return count_changes(values, low, high)
+    if op == MAD:
+        return median_deviation(values, low, high)
     return 1.0
 
 
