@@ -12,6 +12,7 @@ import pytest
 from support import databases, processes
 from support.ports import free_port
 
+from waferscope_query.promql.histograms import Histogram
 from waferscope_schemas.partitioning import ensure
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -70,6 +71,18 @@ class Writer:
             "insert into wafer.histogram_sample (series_id, ts, count, sum, schema, custom_bounds, positive_spans,"
             " positive_counts) values ($1, $2, $3, $4, -53, $5, $6, $7)",
             *(series_id, instant(ms), float(sum(counts)), total, bounds, [0, len(counts)], counts),
+        )
+
+    async def native(self, series_id: int, ms: int, one: Histogram, spans: list[int], counts: list[float]) -> None:
+        """Write one native histogram; its positive side is given as it is stored."""
+        await ensure(self.connection, "histogram_sample", [instant(ms)])
+        await self.connection.execute(
+            "insert into wafer.histogram_sample (series_id, ts, count, sum, schema, zero_threshold, zero_count,"
+            " custom_bounds, positive_spans, positive_counts, negative_spans, negative_counts, reset_hint)"
+            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            *(series_id, instant(ms), one.count, one.sum, one.schema, one.zero_threshold, one.zero_count),
+            *(one.bounds, spans, counts, [one.negative_first, len(one.negative)] if one.negative else []),
+            *(one.negative, int(one.hint)),
         )
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
-from promql_script import Case, Labels, read_cases, same
+from numpy.typing import NDArray
+from promql_script import Case, Labels, Value, read_cases, same
 
 from waferscope_query.promql import evaluate, evaluate_instant
 from waferscope_query.promql.errors import PromQLError
 from waferscope_query.promql.evaluation.run import Answer
 from waferscope_query.promql.evaluation.values import Scalar, String
+from waferscope_query.promql.histograms import HistogramCells
 from waferscope_query.promql.source import Samples
 
 CASES = [
@@ -27,7 +30,7 @@ async def ask(case: Case) -> Answer:
     return await evaluate(case.expression, case.source, case.start_ms / 1000, case.end_ms / 1000, case.step_ms / 1000)
 
 
-def series_of(answer: Answer) -> list[tuple[Labels, list[float | None]]]:
+def series_of(answer: Answer) -> list[tuple[Labels, list[Value]]]:
     value = answer.value
     assert not isinstance(value, String)
     if isinstance(value, Scalar):
@@ -36,14 +39,22 @@ def series_of(answer: Answer) -> list[tuple[Labels, list[float | None]]]:
         bounds = value.offsets.tolist()
         pieces = pairwise(bounds)
         return [
-            (labels, list(value.values[first:last].tolist()))
+            (labels, _points(value.values[first:last], value.histograms, slice(first, last)))
             for labels, (first, last) in zip(value.labels.rows(), pieces, strict=True)
         ]
-    cells = zip(value.values.tolist(), value.present.tolist(), strict=True)
+    rows = [_points(value.values[row], value.histograms, row) for row in range(len(value))]
     return [
-        (labels, [number if here else None for number, here in zip(values, present, strict=True)])
-        for labels, (values, present) in zip(value.labels.rows(), cells, strict=True)
+        (labels, [point if here else None for point, here in zip(points, present, strict=True)])
+        for labels, points, present in zip(value.labels.rows(), rows, value.present.tolist(), strict=True)
     ]
+
+
+def _points(values: NDArray[np.float64], histograms: HistogramCells | None, where: int | slice) -> list[Value]:
+    """Floats, and histograms where the values stand for those."""
+    if histograms is None:
+        return list(values.tolist())
+    pairs = zip(values.tolist(), histograms.at[where].tolist(), strict=True)
+    return [histograms.table.one(at) if at >= 0 else value for value, at in pairs]
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waferscope_query.promql import evaluate, evaluate_instant
+from waferscope_query.promql.histograms import CUSTOM_BUCKETS, Histogram
 from waferscope_query.promql.memory import MemorySource
 from waferscope_query.promql.render import _points, render
 from waferscope_query.promql.text import json_float_text
@@ -24,6 +25,44 @@ async def test_a_vector_carries_one_value_per_series() -> None:
     assert render(answer) == (
         b'{"resultType":"vector","result":[{"metric":{"__name__":"b","a":"1"},"value":[1.500,"-Inf"]}]}'
     )
+
+
+EXPONENTIAL = Histogram(
+    count=7, sum=5.5, positive=(1, 0, 2), negative=(1,), negative_first=1, zero_count=3, zero_threshold=0.001
+)
+EXPONENTIAL_JSON = (
+    b'{"count":"7","sum":"5.5","buckets":['
+    b'[1,"-2","-1","1"],[3,"-0.001","0.001","3"],[0,"0.5","1","1"],[0,"2","4","2"]]}'
+)
+CUSTOM = Histogram(count=3, sum=1, schema=CUSTOM_BUCKETS, bounds=(0.5, 1e-7 + 1), positive=(1, 0, 2))
+CUSTOM_JSON = b'{"count":"3","sum":"1","buckets":[[3,"-Inf","0.5","1"],[0,"1.0000001","+Inf","2"]]}'
+HISTOGRAMS = MemorySource([
+    ({"__name__": "h", "a": "1"}, [0, 1000], [EXPONENTIAL, CUSTOM]),
+    ({"__name__": "h", "a": "2"}, [0, 1000], [1.5, Histogram()]),
+    ({"__name__": "h", "a": "3"}, [0, 1000], [1.5, 2.5]),
+])  # fmt: skip
+
+
+async def test_a_histogram_is_written_with_its_buckets_and_which_bounds_belong_to_them() -> None:
+    answer = render(await evaluate_instant("h", HISTOGRAMS, 0))
+    wanted = (
+        b'{"metric":{"__name__":"h","a":"1"},"histogram":[0,%s]},{"metric":{"__name__":"h","a":"2"},"value":[0,"1.5"]}'
+    )
+    assert wanted % EXPONENTIAL_JSON in answer
+
+
+@pytest.mark.parametrize("expression", ["h", "h[2s]"])
+async def test_a_series_lists_its_floats_and_its_histograms_apart(expression: str) -> None:
+    ranged = expression == "h"
+    answer = render(
+        await evaluate(expression, HISTOGRAMS, 0, 1, 1) if ranged else await evaluate_instant(expression, HISTOGRAMS, 1)
+    )
+    assert answer == (
+        b'{"resultType":"matrix","result":['
+        b'{"metric":{"__name__":"h","a":"1"},"histograms":[[0,%s],[1,%s]]},'
+        b'{"metric":{"__name__":"h","a":"2"},"values":[[0,"1.5"]],"histograms":[[1,{"count":"0","sum":"0"}]]},'
+        b'{"metric":{"__name__":"h","a":"3"},"values":[[0,"1.5"],[1,"2.5"]]}]}'
+    ) % (EXPONENTIAL_JSON, CUSTOM_JSON)
 
 
 async def test_a_matrix_is_sorted_by_labels_and_skips_absent_steps() -> None:

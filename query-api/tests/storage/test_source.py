@@ -1,4 +1,4 @@
-"""The database as the engine's source: fresh, collapsed, with histograms as classic series."""
+"""The database as the engine's source: fresh, collapsed, with histograms as classic series and native ones."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import asyncio
 import contextlib
 import math
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import asyncpg
 import numpy as np
 import pytest
 
+from waferscope_query.promql import evaluate
 from waferscope_query.promql.errors import TooManySamplesError
+from waferscope_query.promql.evaluation.values import Vector
+from waferscope_query.promql.histograms import CUSTOM_BUCKETS, Hint, Histogram
 from waferscope_query.promql.matchers import Matcher, MatchOp
 from waferscope_query.promql.source import STALE_BITS, Samples, Selection
 from waferscope_query.storage.cache.session import SampleCache
@@ -146,7 +150,6 @@ async def test_a_histogram_is_selected_as_classic_series(source: DatabaseSource,
     assert await select(source, *named("d_seconds_bucket", le="10")) == {
         "__name__=d_seconds_bucket,le=10,tool=a": [(0, 3), (1, 4)]
     }
-    assert await select(source, *named("d_seconds")) == {}
 
 
 async def test_a_bucket_stays_one_series_when_the_other_bounds_change(source: DatabaseSource, writer: Writer) -> None:
@@ -177,6 +180,93 @@ async def test_a_stale_histogram_ends_all_its_series(source: DatabaseSource, wri
     }
 
 
+async def natives(source: DatabaseSource, *matchers: Matcher) -> list[float | Histogram]:
+    """The samples of the only series found."""
+    (samples,) = await source.select([Selection(matchers, T0, T0 + 60_000)], 1000)
+    assert len(samples.labels) == 1
+    assert samples.histograms is not None
+    pairs = zip(samples.values.tolist(), samples.histograms.at.tolist(), strict=True)
+    return [samples.histograms.table.one(at) if at >= 0 else value for value, at in pairs]
+
+
+EXPONENTIAL = Histogram(
+    count=12,
+    sum=18.5,
+    schema=3,
+    zero_threshold=0.001,
+    zero_count=2,
+    positive=(1, 2, 0, 0, 4),
+    positive_first=-2,
+    negative=(3,),
+    negative_first=7,
+)
+
+
+async def test_an_exponential_histogram_is_a_native_one(source: DatabaseSource, writer: Writer) -> None:
+    latency = await writer.series("latency", "histogram", tool="a")
+    await writer.native(latency, T0, EXPONENTIAL, [-2, 2, 2, 1], [1, 2, 4])
+    grown = replace(EXPONENTIAL, count=13, positive=(1, 2, 0, 0, 5))
+    await writer.native(latency, T0 + 1000, grown, [-2, 2, 2, 1], [1, 2, 5])
+    assert await natives(source, *named("latency")) == [EXPONENTIAL, replace(grown, hint=Hint.NOT_RESET)]
+
+
+async def test_explicit_bounds_are_custom_buckets(source: DatabaseSource, writer: Writer) -> None:
+    duration = await writer.series("d_seconds", "histogram", tool="a")
+    await writer.histogram(duration, T0, [0.5, 10.0], [1, 2, 3], 44.0)
+    await writer.histogram(duration, T0 + 1000, [0.5], [4, 3], None)
+    first, second = await natives(source, *named("d_seconds"))
+    assert first == Histogram(count=6, sum=44.0, schema=CUSTOM_BUCKETS, bounds=(0.5, 10.0), positive=(1, 2, 3))
+    assert isinstance(second, Histogram)
+    assert (second.bounds, second.positive, math.isnan(second.sum)) == ((0.5,), (4, 3), True)
+
+
+async def test_a_series_may_hold_floats_and_histograms(source: DatabaseSource, writer: Writer) -> None:
+    for kind in ("unknown", "histogram"):
+        series = await writer.series("mixed", kind, of=kind)
+        await writer.samples(series, (T0, 1.5), (T0 + 2000, 2.5))
+        await writer.native(series, T0 + 1000, EXPONENTIAL, [-2, 2, 2, 1], [1, 2, 4])
+        await writer.native(series, T0 + 2000, EXPONENTIAL, [-2, 2, 2, 1], [1, 2, 4])
+        found = await natives(source, *named("mixed", of=kind))
+        assert found == [1.5, EXPONENTIAL, replace(EXPONENTIAL, hint=Hint.NOT_RESET)]
+
+
+async def test_of_duplicate_native_histograms_the_highest_count_then_sum_wins(
+    source: DatabaseSource, writer: Writer
+) -> None:
+    latency = await writer.series("latency", "histogram")
+    for count, total in ((12, 18.5), (13, 1.0), (13, 2.0), (13, math.nan)):
+        one = replace(EXPONENTIAL, count=count, sum=total)
+        await writer.native(latency, T0, one, [-2, 2, 2, 1], [1, 2, 4])
+    assert await natives(source, *named("latency")) == [replace(EXPONENTIAL, count=13, sum=2.0)]
+
+
+async def test_a_stale_native_histogram_ends_its_series(source: DatabaseSource, writer: Writer) -> None:
+    latency = await writer.series("latency", "histogram")
+    await writer.native(latency, T0, EXPONENTIAL, [-2, 2, 2, 1], [1, 2, 4])
+    await writer.native(latency, T0 + 1000, Histogram(sum=STALE), [], [])
+    (samples,) = await source.select([Selection(named("latency"), T0, T0 + 60_000)], 1000)
+    assert (samples.values.view(np.uint64) == STALE_BITS).tolist() == [False, True]
+    answer = await evaluate("latency", source, T0 / 1000, T0 / 1000 + 1, 1)
+    assert isinstance(answer.value, Vector)
+    assert answer.value.present.tolist() == [[True, False]]
+
+
+async def test_the_histogram_before_the_range_tells_what_the_first_one_within_continues(
+    source: DatabaseSource, writer: Writer
+) -> None:
+    latency = await writer.series("latency", "histogram")
+    await writer.native(latency, T0 - 1000, EXPONENTIAL, [-2, 2, 2, 1], [1, 2, 4])
+    await writer.native(latency, T0, EXPONENTIAL, [-2, 2, 2, 1], [1, 2, 4])
+    assert await natives(source, *named("latency")) == [replace(EXPONENTIAL, hint=Hint.NOT_RESET)]
+
+
+async def test_histograms_count_against_the_limit_with_their_buckets(source: DatabaseSource, writer: Writer) -> None:
+    latency = await writer.series("latency", "histogram")
+    await writer.native(latency, T0, Histogram(schema=3), [0, 1, 50_000, 1], [1, 1])
+    with pytest.raises(TooManySamplesError):
+        await select(source, *named("latency"))
+
+
 async def test_labels_know_the_series_of_histograms(source: DatabaseSource, writer: Writer) -> None:
     duration = await writer.series("d_seconds", "histogram", tool="a")
     await writer.histogram(duration, T0, [0.5], [1, 2], 3.0)
@@ -189,6 +279,7 @@ async def test_labels_know_the_series_of_histograms(source: DatabaseSource, writ
     assert await source.label_values("le", [named("d_seconds_bucket")], *everything) == ["+Inf", "0.5"]
     assert await source.label_values("tool", [named("d_seconds_count")], *everything) == ["a"]
     assert await source.label_values("__name__", [], *everything) == [
+        "d_seconds",
         "d_seconds_bucket",
         "d_seconds_count",
         "d_seconds_sum",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from waferscope_query.promql.errors import TooManySamplesError
+from waferscope_query.promql.evaluation.reset_hints import with_reset_hints
+from waferscope_query.promql.histograms import Histogram, HistogramCells, histogram_table
 from waferscope_query.promql.labels import LabelFrame, StringPool
 from waferscope_query.promql.matchers import Matcher, select_rows
 from waferscope_query.promql.source import Metadata, Samples, Selection
@@ -17,23 +19,28 @@ class MemorySource:
     """Series given once as label sets with their samples.
 
     Args:
-        series: Pairs of a label set (`__name__` included) and its samples: timestamps in ms ascending, values.
+        series: Pairs of a label set (`__name__` included) and its samples: timestamps in ms ascending, and
+            values, each a float or a histogram.
         metadata: What `metadata` answers.
     """
 
     def __init__(
         self,
-        series: Sequence[tuple[Mapping[str, str], Sequence[int], Sequence[float]]],
+        series: Sequence[tuple[Mapping[str, str], Sequence[int], Sequence[float | Histogram]]],
         metadata: Sequence[Metadata] = (),
     ) -> None:
         self.pool = StringPool()
         self._metadata = tuple(metadata)
         lengths = [len(ts) for _, ts, _ in series]
-        self._all = Samples(
-            labels=LabelFrame.from_dicts([labels for labels, _, _ in series], self.pool),
-            offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-            ts=np.concatenate([np.zeros(0), *(ts for _, ts, _ in series)]).astype(np.int64),
-            values=np.concatenate([np.zeros(0), *(np.asarray(values, np.float64) for _, _, values in series)]),
+        values = [value for _, _, values in series for value in values]
+        self._all = with_reset_hints(
+            Samples(
+                labels=LabelFrame.from_dicts([labels for labels, _, _ in series], self.pool),
+                offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+                ts=np.concatenate([np.zeros(0), *(ts for _, ts, _ in series)]).astype(np.int64),
+                values=np.array([one.sum if isinstance(one, Histogram) else one for one in values], np.float64),
+                histograms=_cells(values),
+            )
         )
 
     async def select(self, selections: Sequence[Selection], max_samples: int) -> list[Samples]:
@@ -75,6 +82,16 @@ class MemorySource:
         return [known for known in self._metadata if metric in (None, known.metric)]
 
 
+def _cells(values: Iterable[float | Histogram]) -> HistogramCells | None:
+    """Put the histograms among some values into a table."""
+    values = list(values)
+    is_histogram = np.array([isinstance(one, Histogram) for one in values], np.bool_)
+    if not is_histogram.any():
+        return None
+    table = histogram_table([one for one in values if isinstance(one, Histogram)])
+    return HistogramCells(table, np.where(is_histogram, np.cumsum(is_histogram) - 1, -1).astype(np.int32))
+
+
 def take_series(samples: Samples, rows: NDArray[np.intp], start_ms: int, end_ms: int) -> Samples:
     """Select series by index and cut their samples to a time range, both ends inclusive."""
     counts = samples.offsets[rows + 1] - samples.offsets[rows]
@@ -87,4 +104,5 @@ def take_series(samples: Samples, rows: NDArray[np.intp], start_ms: int, end_ms:
         offsets=np.concatenate([[0], np.cumsum(inside)])[starts].astype(np.int64),
         ts=samples.ts[kept],
         values=samples.values[kept],
+        histograms=None if samples.histograms is None else samples.histograms.take(kept),
     )

@@ -12,7 +12,6 @@ from waferscope_query.promql.grid import DEFAULT_LIMITS, Grid, Limits, fixed_tim
 from waferscope_query.promql.invariants import mark_invariants
 from waferscope_query.promql.parsing import Query
 from waferscope_query.promql.parsing.tree import (
-    Binary,
     Call,
     Expr,
     MatrixSelector,
@@ -23,8 +22,6 @@ from waferscope_query.promql.parsing.tree import (
 )
 from waferscope_query.promql.resolving import Resolver
 from waferscope_query.promql.source import Selection
-
-_HISTOGRAM_OPERATORS = frozenset({"</", ">/"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,5 +137,3 @@ class _Survey:
     def _refuse_missing(node: Expr) -> None:
         if isinstance(node, Call) and node.function not in IMPLEMENTED:
             raise ExecutionError(f"function {node.function}() is not supported by this engine")
-        if isinstance(node, Binary) and node.op in _HISTOGRAM_OPERATORS:
-            raise ExecutionError(f"operator {node.op} is not supported by this engine")

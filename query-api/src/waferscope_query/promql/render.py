@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from waferscope_query.promql.evaluation.kernels import writing
 from waferscope_query.promql.evaluation.run import Answer
 from waferscope_query.promql.evaluation.values import Scalar, String, Vector
+from waferscope_query.promql.histogram_text import json_texts
+from waferscope_query.promql.histograms import HistogramCells
 from waferscope_query.promql.labels import LabelFrame
 from waferscope_query.promql.source import Samples
 from waferscope_query.promql.text import json_float_text
@@ -32,12 +34,13 @@ def render(answer: Answer) -> bytes:
         return _scalar(value, answer)
     if isinstance(value, Samples):
         times, which = np.unique(value.ts, return_inverse=True)
-        return _matrix(value.labels, _points(value.offsets, times, which, value.values))
+        return _matrix(value.labels, _fields(value.offsets, times, which, value.values, value.histograms))
     if answer.instant:
         return _instant(value, answer.times)
     offsets = np.concatenate([[0], np.cumsum(value.present.sum(axis=1))])
     which = np.nonzero(value.present)[1]
-    return _matrix(value.labels, _points(offsets, answer.times, which, value.values[value.present]))
+    histograms = None if value.histograms is None else value.histograms.take(value.present)
+    return _matrix(value.labels, _fields(offsets, answer.times, which, value.values[value.present], histograms))
 
 
 def _scalar(value: Scalar, answer: Answer) -> bytes:
@@ -51,14 +54,44 @@ def _scalar(value: Scalar, answer: Answer) -> bytes:
 
 def _instant(vector: Vector, times: NDArray[np.int64]) -> bytes:
     time = _seconds(times)[0]
-    texts = [json_float_text(value).encode() for value in vector.values[:, 0].tolist()]
-    rows = zip(_metrics(vector.labels), texts, strict=True)
-    return _result(b"vector", [b'{"metric":%s,"value":[%s,"%s"]}' % (metric, time, text) for metric, text in rows])
+    points = [b'"value":[%s,"%s"]' % (time, json_float_text(value).encode()) for value in vector.values[:, 0].tolist()]
+    if vector.histograms is not None:
+        at = vector.histograms.at[:, 0]
+        found = np.flatnonzero(at >= 0)
+        for row, text in zip(found.tolist(), json_texts(vector.histograms.table, at[found]), strict=True):
+            points[row] = b'"histogram":[%s,%s]' % (time, text)
+    rows = zip(_metrics(vector.labels), points, strict=True)
+    return _result(b"vector", [b'{"metric":%s,%s}' % row for row in rows])
 
 
-def _matrix(labels: LabelFrame, points: list[bytes]) -> bytes:
+def _matrix(labels: LabelFrame, fields: list[bytes]) -> bytes:
     metrics = _metrics(labels)
-    return _result(b"matrix", [b'{"metric":%s,"values":[%s]}' % (metrics[row], points[row]) for row in labels.order()])
+    return _result(b"matrix", [b'{"metric":%s,%s}' % (metrics[row], fields[row]) for row in labels.order()])
+
+
+def _fields(
+    offsets: NDArray[np.int64],
+    times: NDArray[np.int64],
+    which: NDArray[np.int64],
+    values: NDArray[np.float64],
+    histograms: HistogramCells | None,
+) -> list[bytes]:
+    """The points of each series, floats and histograms apart, as fields of its object."""
+    if histograms is None:
+        return [b'"values":[%s]' % points for points in _points(offsets, times, which, values)]
+    is_float = histograms.at < 0
+    kept = np.concatenate([[0], np.cumsum(is_float)])[offsets]
+    floats = _points(kept, times, which[is_float], values[is_float])
+    texts = json_texts(histograms.table, histograms.at[~is_float])
+    seconds = _seconds(times)
+    points = [b"[%s,%s]" % (seconds[time], text) for time, text in zip(which[~is_float].tolist(), texts, strict=True)]
+    return [
+        b",".join(
+            [b'"values":[%s]' % listed] * bool(listed)
+            + [b'"histograms":[%s]' % b",".join(points[first:last])] * (last > first)
+        )
+        for listed, (first, last) in zip(floats, pairwise((offsets - kept).tolist()), strict=True)
+    ]
 
 
 def _result(kind: bytes, items: list[bytes]) -> bytes:
@@ -89,7 +122,7 @@ def _points(
         out, bounds,
     )  # fmt: skip
     written = out.tobytes()
-    return [written[first : last - 1] for first, last in pairwise(bounds.tolist())]
+    return [written[first : max(first, last - 1)] for first, last in pairwise(bounds.tolist())]
 
 
 def _joined(texts: list[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from waferscope_query.promql.histograms import HistogramCells
 from waferscope_query.promql.labels import LabelFrame, StringPool
 from waferscope_query.promql.matchers import Matcher
 
@@ -39,13 +40,15 @@ class Samples:
         labels: The n label sets, all different.
         offsets: int64[n + 1]; series i owns the samples offsets[i] to offsets[i + 1].
         ts: int64[m], milliseconds, strictly ascending within a series.
-        values: float64[m]; stale markers are kept (see STALE_BITS).
+        values: float64[m]; of a histogram its sum. Stale markers are kept (see STALE_BITS).
+        histograms: Which samples are histograms, their hints as `with_reset_hints` gives them; None where none is.
     """
 
     labels: LabelFrame
     offsets: NDArray[np.int64]
     ts: NDArray[np.int64]
     values: NDArray[np.float64]
+    histograms: HistogramCells | None = None
 
 
 @dataclass(frozen=True, slots=True)

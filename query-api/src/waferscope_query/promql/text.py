@@ -52,6 +52,12 @@ def general_text(value: float) -> str:
     return _with_exponent(value)
 
 
+def open_metrics_text(value: float) -> str:
+    """A float as OpenMetrics writes the value of a label: a whole number with `.0`."""
+    text = general_text(value)
+    return text if not math.isfinite(value) or "." in text or "e" in text else text + ".0"
+
+
 def labels_text(labels: Mapping[str, str]) -> str:
     """A label set as Prometheus's messages show it: `{__name__="x", a="b"}`."""
     return "{" + ", ".join(f"{name}={quote(value)}" for name, value in labels.items()) + "}"

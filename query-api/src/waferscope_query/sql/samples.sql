@@ -23,3 +23,17 @@ cross join lateral (
     order by h.ts desc
     limit 1
 ) newest
+
+-- name: any_histograms
+-- Tells whether there are histograms of any series in a time range.
+select exists (select from wafer.histogram_sample where ts between $1 and $2)
+
+-- name: copy_native_histograms
+-- Reads histograms of any schema of series in a time range, unordered.
+select
+    series_id, ts, count, coalesce(sum, 'NaN') as sum, schema, zero_threshold, zero_count, reset_hint,
+    custom_bounds, positive_spans, positive_counts, negative_spans, negative_counts
+from wafer.histogram_sample
+where
+    series_id = any ('{{{series}}}'::bigint[]) and ts between '{start}'::timestamptz and '{end}'::timestamptz
+limit {limit}

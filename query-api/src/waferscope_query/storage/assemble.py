@@ -16,6 +16,9 @@ from waferscope_query.storage.collapse import collapse
 from waferscope_query.storage.copied import Points
 from waferscope_query.storage.index import BUCKET_LABEL, Found, Part
 
+PLAIN_PARTS = (Part.PLAIN, Part.NATIVE, Part.EITHER)
+"""What is shown under a series' own name."""
+
 Piece = tuple[LabelFrame, Points]
 """Label sets, and points whose `series` is a row of them."""
 
@@ -54,7 +57,7 @@ def assemble(found: Found, read: Read, matchers: Sequence[Matcher], pool: String
     """
     pieces = list(_classic_pieces(found, read.histograms, bucket_matchers(matchers), pool))
     if read.plain is not None:
-        pieces.append(_piece(found.take(found.parts == Part.PLAIN), read.plain))
+        pieces.append(_piece(found.take(np.isin(found.parts, PLAIN_PARTS)), read.plain))
     if sum(len(points) for _, points in pieces) > read.max_samples:
         raise TooManySamplesError
     return _samples(*_merge(pieces, pool))

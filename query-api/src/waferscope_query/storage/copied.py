@@ -73,7 +73,7 @@ class HistogramPoints:
 def parse_samples(data: bytes) -> Points:
     """Parse the answer to `copy_samples`."""
     rows = np.frombuffer(data, SAMPLE, count=(len(data) - HEADER_BYTES) // SAMPLE.itemsize, offset=HEADER_BYTES)
-    return Points(rows["series"].astype(np.int64), _milliseconds(rows["ts"]), _floats(rows["bits"]))
+    return Points(rows["series"].astype(np.int64), milliseconds(rows["ts"]), _floats(rows["bits"]))
 
 
 def parse_histograms(data: bytes) -> list[HistogramPoints]:
@@ -114,7 +114,7 @@ def _parse_group(data: bytes, bounds: int, at: NDArray[np.int64]) -> HistogramPo
     rows = np.ascontiguousarray(raw).view(layout)[:, 0]
     return HistogramPoints(
         series=rows["series"].astype(np.int64),
-        ts=_milliseconds(rows["ts"]),
+        ts=milliseconds(rows["ts"]),
         count=_floats(rows["count"]),
         sum=_floats(rows["sum"]),
         has_sum=rows["has_sum"].astype(np.bool_),
@@ -123,7 +123,8 @@ def _parse_group(data: bytes, bounds: int, at: NDArray[np.int64]) -> HistogramPo
     )
 
 
-def _milliseconds(microseconds: NDArray[np.int64]) -> NDArray[np.int64]:
+def milliseconds(microseconds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """PostgreSQL's timestamps as Unix time in ms."""
     ts = microseconds.astype(np.int64)
     ts //= 1000
     ts += _EPOCH_MS

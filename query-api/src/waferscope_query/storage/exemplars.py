@@ -74,7 +74,7 @@ class ExemplarStore:
         found: dict[tuple[tuple[str, str], ...], ExemplarsOfSeries] = {}
         for matchers in matcher_sets:
             rows = await asyncio.to_thread(self._source.index.find, matchers)
-            kept = rows.take(np.isin(rows.parts, (Part.PLAIN, Part.BUCKET)))
+            kept = rows.take(np.isin(rows.parts, (Part.PLAIN, Part.EITHER, Part.BUCKET)))
             if len(kept):
                 for one in await self._read(kept, matchers, start_ms, end_ms):
                     found.setdefault((*sorted(one.labels.items()),), one)

@@ -1,7 +1,8 @@
 """The index of series: label sets as arrays of interned ids, posting lists per label pair.
 
 One row is one *presentation* of a stored series: a plain series has one, a histogram is presented as the classic
-`x_bucket`, `x_sum` and `x_count`. The label `le` of `x_bucket` is not in the index: the bounds stand in the samples.
+`x_bucket`, `x_sum` and `x_count`, and under its own name as a native histogram. The label `le` of `x_bucket` is not in
+the index: the bounds stand in the samples.
 """
 
 import enum
@@ -29,6 +30,8 @@ class Part(enum.IntEnum):
     BUCKET = 1
     SUM = 2
     COUNT = 3
+    NATIVE = 4  # under its own name: histograms, and floats where such came, too
+    EITHER = 5  # of a series whose kind nobody told: floats, histograms or both
 
 
 _SUFFIXES = {Part.BUCKET: "_bucket", Part.SUM: "_sum", Part.COUNT: "_count"}
@@ -107,7 +110,7 @@ class SeriesIndex:
         self._metadata: dict[tuple[str, str], Metadata] = {}
 
     def __len__(self) -> int:
-        """Number of presented series; a histogram counts as three."""
+        """Number of presented series; a histogram counts as four."""
         return len(self._series_ids)
 
     # Filling ---------------------------------------------------------------------------------------------------------
@@ -275,7 +278,9 @@ def _present(series: StoredSeries) -> Iterator[tuple[int, Part, Mapping[str, str
     """Give the index rows of a stored series: id, part, label set with `__name__`."""
     labels = {name: value for name, value in series.labels.items() if value}  # an empty value means absent
     if series.kind != "histogram":
-        yield series.series_id, Part.PLAIN, {METRIC_NAME: series.metric, **labels}
+        part = Part.EITHER if series.kind == "unknown" else Part.PLAIN
+        yield series.series_id, part, {METRIC_NAME: series.metric, **labels}
         return
+    yield series.series_id, Part.NATIVE, {METRIC_NAME: series.metric, **labels}
     for part, suffix in _SUFFIXES.items():
         yield series.series_id, part, {METRIC_NAME: series.metric + suffix, **labels}

@@ -14,6 +14,7 @@ from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.storage.classic import ClassicPoints, classic_points
 from waferscope_query.storage.collapse import collapse
 from waferscope_query.storage.copied import Points, parse_histograms, parse_samples
+from waferscope_query.storage.native import NativePoints, parse_native
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_query")
@@ -81,6 +82,14 @@ async def read_histograms(
     """Read explicit-bucket histograms; arguments and errors as `read_samples`, grouped by bounds."""
     data = await _copy(connection, "copy_histograms", series_ids, span)
     return await asyncio.to_thread(lambda: classic_points(parse_histograms(data)))
+
+
+async def read_natives(connection: PoolConnectionProxy, series_ids: NDArray[np.int64], span: Span) -> NativePoints:
+    """Read histograms of any schema as they are; arguments and errors as `read_samples`."""
+    if not await connection.fetchval(_SQL["any_histograms"], instant(span.start_ms), instant(span.end_ms)):
+        return parse_native(b"", span.max_samples)
+    data = await _copy(connection, "copy_native_histograms", series_ids, span)
+    return await asyncio.to_thread(parse_native, data, span.max_samples)
 
 
 async def _copy(connection: PoolConnectionProxy, name: str, series_ids: NDArray[np.int64], span: Span) -> bytes:

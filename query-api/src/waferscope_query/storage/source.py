@@ -3,25 +3,30 @@
 import asyncio
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
+from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.promql.labels import LabelFrame, StringPool
 from waferscope_query.promql.matchers import Matcher
 from waferscope_query.promql.source import Metadata, Samples, Selection
-from waferscope_query.storage.assemble import Read, assemble, bucket_matchers, merge_labels
+from waferscope_query.storage.assemble import PLAIN_PARTS, Read, assemble, bucket_matchers, merge_labels
 from waferscope_query.storage.cache.session import SampleCache, Session
 from waferscope_query.storage.classic import bucket_texts
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.follower import Follower
 from waferscope_query.storage.index import BUCKET_LABEL, Found, Part, SeriesIndex
-from waferscope_query.storage.reader import Span, instant, one_snapshot, read_histograms
+from waferscope_query.storage.native import with_natives
+from waferscope_query.storage.reader import Span, instant, one_snapshot, read_histograms, read_natives
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_query")
+_HINT_REACH_MS = 300_000  # how far back the histogram may lie that tells whether the first one continues it
+_MAY_HOLD_HISTOGRAMS = (Part.NATIVE, Part.EITHER)
 MatcherSets = Sequence[Sequence[Matcher]]
 
 
@@ -111,13 +116,22 @@ class DatabaseSource:
     async def _read_one(
         self, connection: PoolConnectionProxy, session: Session, selection: Selection, found: Found, max_samples: int
     ) -> Samples:
-        plain = np.unique(found.series_ids[found.parts == Part.PLAIN])
-        histograms = np.unique(found.series_ids[found.parts != Part.PLAIN])
+        plain = np.unique(found.series_ids[np.isin(found.parts, PLAIN_PARTS)])
+        histograms = np.unique(found.series_ids[~np.isin(found.parts, PLAIN_PARTS)])
+        own = found.take(np.isin(found.parts, _MAY_HOLD_HISTOGRAMS))
         span = Span(selection.start_ms, selection.end_ms, max_samples)
         points = await session.read(plain, span) if len(plain) else None
         classic = await read_histograms(connection, histograms, span) if len(histograms) else []
+        wider = replace(span, start_ms=span.start_ms - _HINT_REACH_MS)
+        natives = await read_natives(connection, np.unique(own.series_ids), wider) if len(own) else None
         read = Read(points, classic, max_samples)
-        return await asyncio.to_thread(assemble, found, read, selection.matchers, self.pool)
+        samples = await asyncio.to_thread(assemble, found, read, selection.matchers, self.pool)
+        if natives is None or not len(natives.ts):
+            return samples
+        samples = await asyncio.to_thread(with_natives, samples, own.labels, own.series_ids, natives, span.start_ms)
+        if len(samples.ts) > max_samples:
+            raise TooManySamplesError
+        return samples
 
     async def _presented(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[LabelFrame]:
         """Label sets that satisfy one set of matchers, those of buckets with their `le`."""

@@ -13,10 +13,12 @@ from waferscope_query.promql.errors import ExecutionError
 from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.functions.arguments import check_quantile
 from waferscope_query.promql.evaluation.grouping import Rows, group_rows, ordered_groups
+from waferscope_query.promql.evaluation.histogram_aggregating import SUMMED, add_histograms, without_ignored
 from waferscope_query.promql.evaluation.kernels import groups as kernels
 from waferscope_query.promql.evaluation.limiting import limit_number, limit_ratio
 from waferscope_query.promql.evaluation.values import Vector
-from waferscope_query.promql.labels import METADATA_LABELS, LabelFrame
+from waferscope_query.promql.histogram_text import plain_texts
+from waferscope_query.promql.labels import METADATA_LABELS, Codes, LabelFrame
 from waferscope_query.promql.parsing.literals import is_utf8, quote
 from waferscope_query.promql.parsing.tree import Aggregate, unwrap
 from waferscope_query.promql.text import float_text
@@ -31,6 +33,8 @@ def aggregate(node: Aggregate, context: Context) -> Vector:
     vector = context.vector(node.expr)
     if node.op == "count_values":
         return _count_values(node, vector, context)
+    if vector.histograms is not None and node.op not in SUMMED:
+        vector = without_ignored(node, vector, context)
     labels = _group_labels(node, vector.labels)
     ids, firsts = group_rows(labels)
     if node.op in ("topk", "bottomk"):
@@ -43,8 +47,9 @@ def aggregate(node: Aggregate, context: Context) -> Vector:
     if node.op == "quantile":
         values, present = _quantiles(node, vector, ids, len(firsts), context)
     else:
-        values, present = _REDUCTIONS[node.op](vector, ids, context.cells(len(firsts)))
-    return Vector(labels.take(firsts), values, present, _drop_name(vector, ids, len(firsts)))
+        values, present = _REDUCTIONS[node.op](vector.floats(), ids, context.cells(len(firsts)))
+    result = Vector(labels.take(firsts), values, present, _drop_name(vector, ids, len(firsts)))
+    return add_histograms(node, vector, ids, result, context)
 
 
 def _group_labels(node: Aggregate, labels: LabelFrame) -> LabelFrame:
@@ -167,11 +172,21 @@ def _count_values(node: Aggregate, vector: Vector, context: Context) -> Vector:
     if not name or not is_utf8(name):
         raise ExecutionError(f"invalid label name {quote(name)}")
     rows, steps = np.nonzero(vector.present)
-    bits, value_ids = np.unique(vector.values[rows, steps].view(np.int64), return_inverse=True)  # tells -0 from 0
-    texts = [float_text(value) for value in bits.view(np.float64).tolist()]
-    codes = np.array([context.pool.code(text) for text in texts], np.int32)
-    labels = _group_labels(node, vector.labels).take(rows).assign(name, codes[value_ids])
+    codes = _value_codes(vector, rows, steps, context)
+    labels = _group_labels(node, vector.labels).take(rows).assign(name, codes)
     ids, firsts = group_rows(labels)
     values, _ = context.cells(len(firsts))
     np.add.at(values, (ids, steps), 1.0)
     return Vector(labels.take(firsts), values, values > 0, np.zeros(len(firsts), np.bool_))
+
+
+def _value_codes(vector: Vector, rows: Rows, steps: Rows, context: Context) -> Codes:
+    """int32[k]: the values at some cells as texts."""
+    bits, ids = np.unique(vector.values[rows, steps].view(np.int64), return_inverse=True)  # tells -0 from 0
+    texts = [float_text(value) for value in bits.view(np.float64).tolist()]
+    codes = np.array([context.pool.code(text) for text in texts], np.int32)[ids]
+    if vector.histograms is not None:
+        at = vector.histograms.at[rows, steps]
+        texts = plain_texts(vector.histograms.table, at[at >= 0])
+        codes[at >= 0] = [context.pool.code(text) for text in texts]
+    return codes

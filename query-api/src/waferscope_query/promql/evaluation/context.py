@@ -59,6 +59,10 @@ class Context:
         assert isinstance(value, Vector)
         return value
 
+    def floats(self, node: Expr) -> Vector:
+        """Evaluate a node of type instant vector and leave its histograms out."""
+        return self.vector(node).floats()
+
     def scalar(self, node: Expr) -> NDArray[np.float64]:
         """Evaluate a node of type scalar: float64[s]."""
         value = self.visit(node, self)

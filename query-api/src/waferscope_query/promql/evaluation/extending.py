@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from waferscope_query.promql.evaluation.kernels import extended
+from waferscope_query.promql.evaluation.selecting import floats_of
 from waferscope_query.promql.evaluation.values import Windows
 from waferscope_query.promql.source import Samples
 
 
 def extended_window(windows: Windows, lookback_ms: int) -> Samples:
     """The samples within the only window of an instant query, and one at each of its edges."""
-    samples, end, smoothed = windows.samples, int(windows.ends[0]), windows.extension == "smoothed"
+    samples, end, smoothed = floats_of(windows.samples), int(windows.ends[0]), windows.extension == "smoothed"
     start = end - windows.width_ms
     rows, counts = [], []
     times, values = [np.zeros(0, np.int64)], [np.zeros(0)]

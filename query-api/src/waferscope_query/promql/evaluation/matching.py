@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from waferscope_query.promql.errors import ExecutionError
+from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.grouping import Rows, group_rows, match_rows, stack
+from waferscope_query.promql.evaluation.histogram_operators import TRIMS, Side, operate
 from waferscope_query.promql.evaluation.operators import compare, compute, is_comparison
 from waferscope_query.promql.evaluation.values import Vector
+from waferscope_query.promql.histograms import stack_cells
 from waferscope_query.promql.labels import METADATA_LABELS, LabelFrame
 from waferscope_query.promql.parsing.tree import Binary, Cardinality
 from waferscope_query.promql.text import labels_text
@@ -27,7 +30,7 @@ class _Side:
     fill: float | None
 
 
-def match_vectors(node: Binary, left: Vector, right: Vector) -> Vector:
+def match_vectors(node: Binary, left: Vector, right: Vector, context: Context) -> Vector:
     """Find the partner of every series and apply the operator.
 
     Raises:
@@ -43,20 +46,23 @@ def match_vectors(node: Binary, left: Vector, right: Vector) -> Vector:
         many, one = one, many
     matches = _matches(node, many, one, count)
     _refuse([_duplicates(node, many, one, count), _many(node, matches, count), _ambiguous(node, matches)])
-    left_values, right_values = (matches.one, matches.many) if swapped else (matches.many, matches.one)
-    values, kept = _apply(node, left_values, right_values)
+    first, second = (matches.one, matches.many) if swapped else (matches.many, matches.one)
     drop_name = np.full(len(matches.labels), node.return_bool)
+    if first.histograms is not None or second.histograms is not None or node.op in TRIMS:
+        outcome = operate(node, first, second, matches.present, context)
+        return Vector(matches.labels, outcome.values, outcome.kept, drop_name, outcome.histograms).merged()
+    values, kept = _apply(node, first.values, second.values)
     return Vector(matches.labels, values, matches.present & kept, drop_name).merged()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Matches:
-    """Pairs of series: the result's labels, match group int64[p], values of both sides float64[p, s], bool[p, s]."""
+    """Pairs of series: the result's labels, match group int64[p], values of both sides, present bool[p, s]."""
 
     labels: LabelFrame
     groups: Rows
-    many: NDArray[np.float64]
-    one: NDArray[np.float64]
+    many: Side
+    one: Side
     present: Bools
 
 
@@ -65,8 +71,8 @@ def _matches(node: Binary, many: _Side, one: _Side, count: int) -> _Matches:
     found = _Matches(
         labels=_result_labels(node, many.vector.labels.take(many_rows), one.vector.labels.take(one_rows)),
         groups=many.groups[many_rows],
-        many=many.vector.values[many_rows],
-        one=one.vector.values[one_rows],
+        many=_side(many.vector.take(many_rows)),
+        one=_side(one.vector.take(one_rows)),
         present=many.vector.present[many_rows] & one.vector.present[one_rows],
     )
     if one.fill is not None:
@@ -82,8 +88,9 @@ def _filled(labels: LabelFrame, there: _Side, missing: _Side, count: int, *, one
     """The series of one side where the other has none in their match group, with its fill value."""
     others = np.zeros((count, there.vector.present.shape[1]), np.bool_)
     np.logical_or.at(others, missing.groups, missing.vector.present)
-    filling = np.full(there.vector.values.shape, missing.fill, np.float64)
-    many, one = (there.vector.values, filling) if one_missing else (filling, there.vector.values)
+    filling = Side(np.full(there.vector.values.shape, missing.fill, np.float64), None)
+    known = _side(there.vector)
+    many, one = (known, filling) if one_missing else (filling, known)
     return _Matches(labels, there.groups, many, one, there.vector.present & ~others[there.groups])
 
 
@@ -91,10 +98,19 @@ def _joined(upper: _Matches, lower: _Matches) -> _Matches:
     return _Matches(
         labels=stack(upper.labels, lower.labels),
         groups=np.concatenate([upper.groups, lower.groups]),
-        many=np.concatenate([upper.many, lower.many]),
-        one=np.concatenate([upper.one, lower.one]),
+        many=_stacked(upper.many, lower.many),
+        one=_stacked(upper.one, lower.one),
         present=np.concatenate([upper.present, lower.present]),
     )
+
+
+def _side(vector: Vector) -> Side:
+    return Side(vector.values, vector.histograms)
+
+
+def _stacked(upper: Side, lower: Side) -> Side:
+    histograms = stack_cells([(side.histograms, side.values.shape) for side in (upper, lower)])
+    return Side(np.concatenate([upper.values, lower.values]), histograms)
 
 
 def _apply(node: Binary, left: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[NDArray[np.float64], Bools]:
@@ -195,7 +211,7 @@ def _ambiguous(node: Binary, matches: _Matches) -> _Complaint | None:
 def _result_labels(node: Binary, many: LabelFrame, one: LabelFrame) -> LabelFrame:
     """The "many" side's labels, less what the operator or the matching removes, plus what is copied."""
     matching = node.matching
-    labels = many if is_comparison(node.op) else many.drop(METADATA_LABELS)
+    labels = many if is_comparison(node.op) or node.op in TRIMS else many.drop(METADATA_LABELS)
     if matching.cardinality == Cardinality.ONE_TO_ONE:
         labels = labels.project(matching.labels) if matching.on else labels.drop(matching.labels)
     for name in matching.include:

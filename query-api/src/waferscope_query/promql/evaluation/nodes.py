@@ -13,6 +13,7 @@ from waferscope_query.promql.evaluation.binary import binary
 from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.functions import IMPLEMENTED
 from waferscope_query.promql.evaluation.functions.extended import refusal
+from waferscope_query.promql.evaluation.histogram_operators import negated
 from waferscope_query.promql.evaluation.selecting import instant_vector, range_vector, subquery
 from waferscope_query.promql.evaluation.values import Scalar, String, Value, Vector
 from waferscope_query.promql.grid import Grid
@@ -77,7 +78,7 @@ def _(node: Unary, context: Context) -> Value:
     if isinstance(value, Scalar):
         return Scalar(-value.values)
     assert isinstance(value, Vector)
-    return replace(value, values=-value.values).nameless()
+    return replace(value, values=-value.values, histograms=negated(value.histograms)).nameless()
 
 
 @visit.register

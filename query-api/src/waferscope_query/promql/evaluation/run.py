@@ -13,6 +13,7 @@ from waferscope_query.promql.evaluation.extending import extended_window
 from waferscope_query.promql.evaluation.nodes import visit
 from waferscope_query.promql.evaluation.notes import Notes
 from waferscope_query.promql.evaluation.selecting import stale_markers
+from waferscope_query.promql.evaluation.statistics import statistics_of, statistics_selectors
 from waferscope_query.promql.evaluation.values import Scalar, String, Value, Vector, Windows
 from waferscope_query.promql.labels import LabelFrame, ScratchPool, StringPool
 from waferscope_query.promql.parsing.literals import scrub
@@ -57,6 +58,9 @@ def evaluate_plan(plan: Plan, samples: list[Samples], pool: StringPool, control:
     """
     scratch = ScratchPool(pool)
     by_selector = {start: _prepared(samples[index], scratch) for start, index in plan.selection_of.items()}
+    if any(one.histograms is not None for one in samples):
+        for start in statistics_selectors(plan.query.tree):
+            by_selector[start] = statistics_of(by_selector[start])
     notes = Notes(plan.query.text)
     context = Context(visit, plan.grid, plan.grid, plan.limits, by_selector, scratch, control, notes)
     with np.errstate(all="ignore"):  # IEEE 754's answers are PromQL's: 1/0 is +Inf
@@ -68,7 +72,7 @@ def _prepared(samples: Samples, pool: ScratchPool) -> Samples:
     """The samples as the kernels take them: one layout, or each variant would be compiled anew."""
     labels = LabelFrame(samples.labels.names, samples.labels.codes, pool)
     offsets, ts = (np.require(array, np.int64, ["C", "W"]) for array in (samples.offsets, samples.ts))
-    return Samples(labels, offsets, ts, np.require(samples.values, np.float64, ["C", "W"]))
+    return Samples(labels, offsets, ts, np.require(samples.values, np.float64, ["C", "W"]), samples.histograms)
 
 
 def _final(value: Value, lookback_ms: int) -> Scalar | String | Vector | Samples:
@@ -93,4 +97,5 @@ def _cut(windows: Windows) -> Samples:
         offsets=np.concatenate([[0], np.cumsum(counts[rows])]).astype(np.int64),
         ts=samples.ts[inside],
         values=samples.values[inside],
+        histograms=None if samples.histograms is None else samples.histograms.take(inside),
     )

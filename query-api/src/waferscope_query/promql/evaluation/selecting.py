@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.kernels import extended, instant
+from waferscope_query.promql.evaluation.kernels.native import windows as native
+from waferscope_query.promql.evaluation.reset_hints import without_reset_hints
 from waferscope_query.promql.evaluation.values import Vector, Windows
 from waferscope_query.promql.grid import fixed_time, subquery_grid
+from waferscope_query.promql.histograms import HistogramCells
 from waferscope_query.promql.parsing.tree import MatrixSelector, Selecting, Subquery, VectorSelector
 from waferscope_query.promql.source import STALE_BITS, Samples
 
@@ -35,12 +38,22 @@ def instant_vector(node: VectorSelector, context: Context) -> Vector:
         instant.newest(
             samples.offsets, samples.ts, samples.values, stale, times, lookback, values, present, first, last
         )
-    return _vector(samples, values, present)
+    return replace(_vector(samples, values, present), histograms=_newest_histograms(samples, times, lookback, stale))
+
+
+def _newest_histograms(
+    samples: Samples, times: NDArray[np.int64], lookback: int, stale: NDArray[np.bool_]
+) -> HistogramCells | None:
+    if samples.histograms is None:
+        return None
+    found = np.empty((len(samples.labels), len(times)), np.int64)
+    native.newest(samples.offsets, samples.ts, stale, times, lookback, found)
+    return replace(samples.histograms, at=np.where(found >= 0, samples.histograms.at[found], -1).astype(np.int32))
 
 
 def _smoothed_vector(node: VectorSelector, context: Context) -> Vector:
     """The value of every series between the samples around each step."""
-    samples = _without_stale(context.samples[node.start])
+    samples = floats_of(_without_stale(context.samples[node.start]))
     values, present = context.cells(len(samples.labels))
     times, reach = looked_up_times(node, context), context.limits.lookback_ms
     for first, last in context.blocks(len(values)):
@@ -100,6 +113,7 @@ def _as_samples(vector: Vector, times: NDArray[np.int64]) -> Samples:
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         ts=np.broadcast_to(times, vector.present.shape)[vector.present],
         values=vector.values[vector.present],
+        histograms=None if vector.histograms is None else without_reset_hints(vector.histograms.take(vector.present)),
     )
 
 
@@ -113,5 +127,23 @@ def _without_stale(samples: Samples) -> Samples:
     stale = stale_markers(samples)
     if not stale.any():
         return samples
-    kept = np.concatenate([[0], np.cumsum(~stale)]).astype(np.int64)
-    return replace(samples, offsets=kept[samples.offsets], ts=samples.ts[~stale], values=samples.values[~stale])
+    return samples_where(samples, ~stale)
+
+
+def floats_of(samples: Samples) -> Samples:
+    """The floats of all series."""
+    if samples.histograms is None:
+        return samples
+    return replace(samples_where(samples, samples.histograms.at < 0), histograms=None)
+
+
+def samples_where(samples: Samples, wanted: NDArray[np.bool_]) -> Samples:
+    """Some samples of all series."""
+    kept = np.concatenate([[0], np.cumsum(wanted)]).astype(np.int64)
+    return Samples(
+        labels=samples.labels,
+        offsets=kept[samples.offsets],
+        ts=samples.ts[wanted],
+        values=samples.values[wanted],
+        histograms=None if samples.histograms is None else samples.histograms.take(wanted),
+    )

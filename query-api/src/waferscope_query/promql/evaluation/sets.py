@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from waferscope_query.promql.evaluation.grouping import Rows, match_rows, stack
-from waferscope_query.promql.evaluation.values import Vector
+from waferscope_query.promql.evaluation.grouping import Rows, match_rows
+from waferscope_query.promql.evaluation.values import Vector, stacked
 from waferscope_query.promql.parsing.tree import Binary
 
 
@@ -17,7 +17,7 @@ def combine_sets(node: Binary, left: Vector, right: Vector) -> Vector:
     left_groups, right_groups, count = match_rows(left.labels, right.labels, node.matching.labels, on=node.matching.on)
     if node.op == "or":
         taken = _any_present(left, left_groups, count)
-        return _stack(left, replace(right, present=right.present & ~taken[right_groups]))
+        return stacked(left, replace(right, present=right.present & ~taken[right_groups])).merged()
     others = _any_present(right, right_groups, count)[left_groups]
     return replace(left, present=left.present & (others if node.op == "and" else ~others))
 
@@ -27,12 +27,3 @@ def _any_present(vector: Vector, groups: Rows, count: int) -> NDArray[np.bool_]:
     seen = np.zeros((count, vector.present.shape[1]), np.bool_)
     np.logical_or.at(seen, groups, vector.present)
     return seen
-
-
-def _stack(upper: Vector, lower: Vector) -> Vector:
-    return Vector(
-        labels=stack(upper.labels, lower.labels),
-        values=np.concatenate([upper.values, lower.values]),
-        present=np.concatenate([upper.present, lower.present]),
-        drop_name=np.concatenate([upper.drop_name, lower.drop_name]),
-    ).merged()

@@ -26,8 +26,8 @@ def _vector(node: Call, context: Context) -> Vector:
 
 
 def _scalar(node: Call, context: Context) -> Scalar:
-    """The value of a vector's only series, else NaN."""
-    vector = context.vector(node.args[0])
+    """The value of a vector's only series of floats, else NaN."""
+    vector = context.floats(node.args[0])
     if not len(vector):
         return Scalar(np.full(len(context.times), np.nan))
     alone = vector.present.sum(axis=0) == 1
@@ -52,7 +52,7 @@ def _timestamp(node: Call, context: Context) -> Vector:
         return sample_times(inner, context).nameless()
     vector = context.vector(node.args[0])
     times = np.broadcast_to(context.times / 1000, vector.values.shape)
-    return replace(vector, values=times).nameless()
+    return replace(vector, values=times, histograms=None).nameless()
 
 
 FUNCTIONS: dict[str, Function] = {

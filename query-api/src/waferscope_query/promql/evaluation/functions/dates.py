@@ -68,7 +68,7 @@ _OUT_OF_TIME = 2**63 - 1  # where Go's time arrives with a float that is no int6
 
 
 def _part(node: Call, context: Context) -> Vector:
-    vector = context.vector(node.args[0]) if node.args else as_vector(context.times / 1000, context)
+    vector = context.floats(node.args[0]) if node.args else as_vector(context.times / 1000, context)
     known = np.abs(vector.values) < _END_OF_TIME  # NaN is not
     seconds = np.where(known, np.where(known, vector.values, 0).astype(np.int64), _OUT_OF_TIME)
     return replace(vector, values=_PARTS[node.function](seconds).astype(np.float64)).nameless()

@@ -44,31 +44,31 @@ _MATHEMATICS: dict[str, Callable[[Floats], Floats]] = {
 
 
 def _mathematics(node: Call, context: Context) -> Vector:
-    vector = context.vector(node.args[0])
+    vector = context.floats(node.args[0])
     return replace(vector, values=_MATHEMATICS[node.function](vector.values)).nameless()
 
 
 def _round(node: Call, context: Context) -> Vector:
     """Round to a multiple of the second argument; halves up."""
-    vector = context.vector(node.args[0])
+    vector = context.floats(node.args[0])
     inverse = 1 / context.scalar(node.args[1]) if len(node.args) > 1 else 1.0
     return replace(vector, values=np.floor(vector.values * inverse + 0.5) / inverse).nameless()
 
 
 def _clamp(node: Call, context: Context) -> Vector:
-    vector = context.vector(node.args[0])
+    vector = context.floats(node.args[0])
     low, high = context.scalar(node.args[1]), context.scalar(node.args[2])
     clamped = larger(low, smaller(high, vector.values))
     return replace(vector, values=clamped, present=vector.present & ~(high < low)).nameless()
 
 
 def _clamp_min(node: Call, context: Context) -> Vector:
-    vector = context.vector(node.args[0])
+    vector = context.floats(node.args[0])
     return replace(vector, values=larger(context.scalar(node.args[1]), vector.values)).nameless()
 
 
 def _clamp_max(node: Call, context: Context) -> Vector:
-    vector = context.vector(node.args[0])
+    vector = context.floats(node.args[0])
     return replace(vector, values=smaller(context.scalar(node.args[1]), vector.values)).nameless()
 
 

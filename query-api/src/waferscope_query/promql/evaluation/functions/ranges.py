@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,16 @@ import numpy as np
 from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.functions.arguments import Function, check_quantile
 from waferscope_query.promql.evaluation.functions.extended import of_extended
+from waferscope_query.promql.evaluation.functions.histogram_ranges import (
+    OverFloats,
+    over_histograms,
+    without_histograms,
+)
 from waferscope_query.promql.evaluation.kernels import counters, over_time, regression
 from waferscope_query.promql.evaluation.values import Vector, Windows
 from waferscope_query.promql.labels import METRIC_NAME
 from waferscope_query.promql.parsing.literals import quote
-from waferscope_query.promql.parsing.tree import Call, Expr, Subquery
+from waferscope_query.promql.parsing.tree import Call, Expr, Subquery, ValueType
 
 _REDUCTIONS = {
     "avg_over_time": over_time.AVG,
@@ -31,6 +37,7 @@ _REDUCTIONS = {
     "stdvar_over_time": over_time.STDVAR,
     "sum_over_time": over_time.SUM,
 }
+_FOR_COUNTERS = frozenset({"rate", "increase"})
 _COUNTER_SUFFIXES = ("_total", "_sum", "_count", "_bucket")
 
 
@@ -47,60 +54,45 @@ def over_windows(windows: Windows, context: Context, kernel: Callable[..., None]
     return Vector(samples.labels, values, present, np.ones(len(values), np.bool_))
 
 
-def _reduction(node: Call, context: Context) -> Vector:
-    windows = context.windows(node.args[0])
-    if windows.extension:
-        return of_extended(node.function, windows, context)
+def _reduction(node: Call, windows: Windows, context: Context) -> Vector:
     return over_windows(windows, context, over_time.reduced, _REDUCTIONS[node.function])
 
 
-def _pick(node: Call, context: Context) -> Vector:
+def _pick(node: Call, windows: Windows, context: Context) -> Vector:
     """first_over_time and last_over_time pick a sample as it is: its name stays."""
-    windows = context.windows(node.args[0])
-    picked = over_windows(windows, context, over_time.reduced, _REDUCTIONS[node.function])
-    return Vector(picked.labels, picked.values, picked.present, windows.drop_name)
+    return replace(_reduction(node, windows, context), drop_name=windows.drop_name)
 
 
-def _quantile(node: Call, context: Context) -> Vector:
+def _quantile(node: Call, windows: Windows, context: Context) -> Vector:
     q = context.scalar(node.args[0])
-    vector = over_windows(context.windows(node.args[1]), context, over_time.quantiles, q)
+    vector = over_windows(windows, context, over_time.quantiles, q)
     check_quantile(q[vector.present.any(axis=0)], node.args[0], context)
     return vector
 
 
-def _rate(node: Call, context: Context) -> Vector:
-    windows = context.windows(node.args[0])
-    if windows.extension:
-        vector = of_extended(node.function, windows, context)
-    else:
-        vector = over_windows(windows, context, counters.extrapolated, True, True)  # noqa: FBT003, numba takes no keywords
-    _inform_of_gauges(vector, node.args[0], context)
-    return vector
+def _rate(node: Call, windows: Windows, context: Context) -> Vector:
+    del node
+    return over_windows(windows, context, counters.extrapolated, True, True)  # noqa: FBT003, numba takes no keywords
 
 
-def _increase(node: Call, context: Context) -> Vector:
-    windows = context.windows(node.args[0])
-    if windows.extension:
-        vector = of_extended(node.function, windows, context)
-    else:
-        vector = over_windows(windows, context, counters.extrapolated, True, False)  # noqa: FBT003, numba takes no keywords
-    _inform_of_gauges(vector, node.args[0], context)
-    return vector
+def _increase(node: Call, windows: Windows, context: Context) -> Vector:
+    del node
+    return over_windows(windows, context, counters.extrapolated, True, False)  # noqa: FBT003, numba takes no keywords
 
 
-def _delta(node: Call, context: Context) -> Vector:
-    windows = context.windows(node.args[0])
-    if windows.extension:
-        return of_extended(node.function, windows, context)
+def _delta(node: Call, windows: Windows, context: Context) -> Vector:
+    del node
     return over_windows(windows, context, counters.extrapolated, False, False)  # noqa: FBT003, numba takes no keywords
 
 
-def _irate(node: Call, context: Context) -> Vector:
-    return over_windows(context.windows(node.args[0]), context, counters.last_two, True)  # noqa: FBT003, numba takes no keywords
+def _irate(node: Call, windows: Windows, context: Context) -> Vector:
+    del node
+    return over_windows(windows, context, counters.last_two, True)  # noqa: FBT003, numba takes no keywords
 
 
-def _idelta(node: Call, context: Context) -> Vector:
-    return over_windows(context.windows(node.args[0]), context, counters.last_two, False)  # noqa: FBT003, numba takes no keywords
+def _idelta(node: Call, windows: Windows, context: Context) -> Vector:
+    del node
+    return over_windows(windows, context, counters.last_two, False)  # noqa: FBT003, numba takes no keywords
 
 
 def _inform_of_gauges(vector: Vector, node: Expr, context: Context) -> None:
@@ -114,16 +106,17 @@ def _inform_of_gauges(vector: Vector, node: Expr, context: Context) -> None:
             context.notes.inform(text, start)
 
 
-def _deriv(node: Call, context: Context) -> Vector:
-    return over_windows(context.windows(node.args[0]), context, regression.slopes)
+def _deriv(node: Call, windows: Windows, context: Context) -> Vector:
+    del node
+    return over_windows(windows, context, regression.slopes)
 
 
-def _predict_linear(node: Call, context: Context) -> Vector:
+def _predict_linear(node: Call, windows: Windows, context: Context) -> Vector:
     ahead = context.scalar(node.args[1])
-    return over_windows(context.windows(node.args[0]), context, regression.predictions, context.times, ahead)
+    return over_windows(windows, context, regression.predictions, context.times, ahead)
 
 
-FUNCTIONS: dict[str, Function] = {
+_OVER_FLOATS: dict[str, OverFloats] = {
     **dict.fromkeys(_REDUCTIONS, _reduction),
     "first_over_time": _pick,
     "last_over_time": _pick,
@@ -136,3 +129,21 @@ FUNCTIONS: dict[str, Function] = {
     "deriv": _deriv,
     "predict_linear": _predict_linear,
 }
+
+
+def _of_range(node: Call, context: Context) -> Vector:
+    """Evaluate the range vector, then the function: over floats, or over histograms as well."""
+    argument = next(arg for arg in node.args if arg.type == ValueType.MATRIX)
+    windows, over_floats = context.windows(argument), _OVER_FLOATS[node.function]
+    if windows.extension:
+        return of_extended(node.function, without_histograms(windows), context)
+    if windows.samples.histograms is None:
+        vector = over_floats(node, windows, context)
+    else:
+        vector = over_histograms(node, argument, windows, over_floats, context)
+    if node.function in _FOR_COUNTERS:
+        _inform_of_gauges(vector.floats(), argument, context)
+    return vector
+
+
+FUNCTIONS: dict[str, Function] = dict.fromkeys(_OVER_FLOATS, _of_range)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from waferscope_query.promql.errors import ExecutionError
 from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.functions.arguments import Function
+from waferscope_query.promql.evaluation.functions.histogram_ranges import without_histograms
 from waferscope_query.promql.evaluation.functions.ranges import over_windows
 from waferscope_query.promql.evaluation.kernels import over_time, trends
 from waferscope_query.promql.evaluation.values import Vector
@@ -24,7 +25,7 @@ _MOMENTS = {
 
 
 def _integral(node: Call, context: Context) -> Vector:
-    windows = context.windows(node.args[0])
+    windows = without_histograms(context.windows(node.args[0]))
     asked = np.full(len(context.times), float(trends.TRAPEZOIDAL))
     if len(node.args) > 1:
         asked = context.scalar(node.args[1])
@@ -38,7 +39,7 @@ def _integral(node: Call, context: Context) -> Vector:
 
 
 def _smoothing(node: Call, context: Context) -> Vector:
-    windows = context.windows(node.args[0])
+    windows = without_histograms(context.windows(node.args[0]))
     smoothing, trend = context.scalar(node.args[1]), context.scalar(node.args[2])
     used = over_windows(windows, context, over_time.reduced, over_time.PRESENT).present.any(axis=0)
     _refuse_factor("smoothing factor", "sf", smoothing[used])
@@ -52,7 +53,9 @@ def _refuse_factor(name: str, short: str, values: NDArray[np.float64]) -> None:
 
 
 def _moment(node: Call, context: Context) -> Vector:
-    return over_windows(context.windows(node.args[0]), context, trends.moments, _MOMENTS[node.function])
+    return over_windows(
+        without_histograms(context.windows(node.args[0])), context, trends.moments, _MOMENTS[node.function]
+    )
 
 
 FUNCTIONS: dict[str, Function] = {

@@ -73,6 +73,78 @@ def bucket_quantile(q: float, uppers: Floats, counts: Floats, size: int) -> floa
 
 
 @kernel
+def bucket_fraction(  # noqa: C901, one rule each
+    low: float, high: float, uppers: Floats, counts: Floats, size: int
+) -> float:
+    """The fraction of observations between two values; uppers ascending, all different."""
+    if uppers[size - 1] != math.inf or counts[size - 1] == 0 or math.isnan(low) or math.isnan(high):
+        return math.nan
+    if low >= high:
+        return 0.0
+    total = counts[size - 1]
+    rank, low_rank, high_rank, low_set, high_set = 0.0, 0.0, 0.0, False, False
+    lower = -math.inf if uppers[0] <= 0 else 0.0
+    for k in range(size):
+        if k > 0:
+            lower = uppers[k - 1]
+        if not low_set and lower >= low:
+            low_rank, low_set = rank, True
+        if not high_set and lower >= high:
+            high_rank, high_set = rank, True
+        if not low_set and lower < low < uppers[k]:
+            low_rank, low_set = rank_within(low, lower, uppers[k], rank, counts[k]), True
+        if not high_set and lower < high < uppers[k]:
+            high_rank, high_set = rank_within(high, lower, uppers[k], rank, counts[k]), True
+        rank = counts[k]
+    if not low_set or low_rank > total:
+        low_rank = total
+    if not high_set or high_rank > total:
+        high_rank = total
+    return float((high_rank - low_rank) / total)
+
+
+@kernel
+def rank_within(value: float, lower: float, upper: float, below: float, up_to: float) -> float:
+    """How many observations lie below a value within a bucket."""
+    return up_to if lower == -math.inf else below + (up_to - below) * (value - lower) / (upper - lower)
+
+
+@kernel
+def buckets_at(
+    values: Floats, present: Bools, order: Ints, first: int, last: int, upper: Floats, step: int,
+    uppers: Floats, counts: Floats,
+) -> int:  # fmt: skip
+    """Fill one histogram's buckets at one step, equal bounds added up; how many there are."""
+    count = 0
+    for k in range(first, last):
+        row = order[k]
+        if not present[row, step]:
+            continue
+        if count and uppers[count - 1] == upper[row]:
+            counts[count - 1] += values[row, step]
+            continue
+        uppers[count], counts[count] = upper[row], values[row, step]
+        count += 1
+    return count
+
+
+@kernel
+def histogram_fractions(
+    values: Floats, present: Bools, order: Ints, bounds: Ints, upper: Floats, low: Floats, high: Floats,
+    out: Floats, seen: Bools,
+) -> None:  # fmt: skip
+    """Fill fractions; arguments as of `histogram_quantiles`."""
+    for g in range(len(out)):
+        size = bounds[g + 1] - bounds[g]
+        uppers, counts = np.empty(size), np.empty(size)
+        for j in range(out.shape[1]):
+            count = buckets_at(values, present, order, bounds[g], bounds[g + 1], upper, j, uppers, counts)
+            if count:
+                seen[g, j] = True
+                out[g, j] = bucket_fraction(low[j], high[j], uppers, counts, count)
+
+
+@kernel
 def note_forcing(forced: Floats, step: int, lowest: float, highest: float, fall: float) -> None:
     """Add one step to a histogram's row of `forced`."""
     if forced[0] == 0:
@@ -96,16 +168,7 @@ def histogram_quantiles(
         size = bounds[g + 1] - bounds[g]
         uppers, counts = np.empty(size), np.empty(size)
         for j in range(out.shape[1]):
-            count = 0
-            for k in range(bounds[g], bounds[g + 1]):
-                row = order[k]
-                if not present[row, j]:
-                    continue
-                if count and uppers[count - 1] == upper[row]:
-                    counts[count - 1] += values[row, j]
-                    continue
-                uppers[count], counts[count] = upper[row], values[row, j]
-                count += 1
+            count = buckets_at(values, present, order, bounds[g], bounds[g + 1], upper, j, uppers, counts)
             if count == 0:
                 continue
             seen[g, j] = True

@@ -1,0 +1,110 @@
+"""Native histograms from the database: rows of `histogram_sample` as a table of histograms, and beside floats."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from waferscope_query.promql.errors import TooManySamplesError
+from waferscope_query.promql.evaluation.reset_hints import with_reset_hints
+from waferscope_query.promql.histograms import COUNT, SUM, HistogramCells, HistogramTable
+from waferscope_query.promql.labels import LabelFrame
+from waferscope_query.promql.memory import take_series
+from waferscope_query.promql.source import Samples
+from waferscope_query.storage.assemble import merge_labels
+from waferscope_query.storage.collapse import Ranks, ranks, winners
+from waferscope_query.storage.copied import HEADER_BYTES, TRAILER_BYTES, milliseconds
+from waferscope_query.storage.copied_histograms import fill_histograms, measure_histograms
+
+_BUCKETS_PER_SAMPLE = 16
+"""How many buckets may come with each sample that a query may hold."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NativePoints:
+    """Histograms of stored series, by series and time, one per timestamp.
+
+    Attributes:
+        series: int64[n], stored series ids.
+        ts: int64[n], milliseconds.
+        table: The n histograms; the sum of a stale one is the stale marker.
+    """
+
+    series: NDArray[np.int64]
+    ts: NDArray[np.int64]
+    table: HistogramTable
+
+
+def parse_native(data: bytes, max_samples: int) -> NativePoints:
+    """Parse the answer to `copy_native_histograms` and keep one histogram of each series and time.
+
+    Of duplicates the highest count wins, then the highest sum, then the greatest row.
+
+    Raises:
+        TooManySamplesError: The histograms have more buckets than `max_samples` allows.
+    """
+    raw = np.frombuffer(data, np.uint8)[HEADER_BYTES : max(HEADER_BYTES, len(data) - TRAILER_BYTES)].copy()
+    rows, buckets, bounds = measure_histograms(raw)
+    if buckets > max_samples * _BUCKETS_PER_SAMPLE:
+        raise TooManySamplesError
+    keys, starts = np.empty((rows, 2), np.int64), np.empty(rows + 1, np.int64)
+    table = HistogramTable(
+        np.zeros((rows, 9), np.int64),
+        np.empty((rows, 4)),
+        np.zeros(buckets),
+        np.empty(bounds),
+        np.zeros(rows + 2, np.int64),
+    )
+    sets = fill_histograms(raw, keys, starts, table)
+    table = table._replace(bound_ends=table.bound_ends[: sets + 1], bounds=table.bounds[: table.bound_ends[sets]])
+    series, ts = keys[:, 0].copy(), milliseconds(keys[:, 1])
+
+    def ranks_of(chosen: NDArray[np.intp]) -> Ranks:
+        texts = [raw[starts[row] : starts[row + 1]].tobytes() for row in chosen.tolist()]
+        place = {text: number for number, text in enumerate(sorted(set(texts)))}
+        order = np.array([place[text] for text in texts], np.uint64)
+        return order, ranks(table.head[chosen, SUM].copy()), ranks(table.head[chosen, COUNT].copy())
+
+    kept = winners(series, ts, ranks_of)
+    return NativePoints(series[kept], ts[kept], table.take(kept))
+
+
+def with_natives(
+    samples: Samples, labels: LabelFrame, series_ids: NDArray[np.int64], points: NativePoints, start_ms: int
+) -> Samples:
+    """Put native histograms beside the samples of a selection.
+
+    Args:
+        samples: The floats of the selection.
+        labels: The label sets of n series that may hold histograms.
+        series_ids: int64[n], their stored ids.
+        points: Their histograms, from a bit before the selection on, so that the first one in it has its hint, too.
+        start_ms: Where the selection begins.
+
+    Returns:
+        All samples; where a series has a float and a histogram at the same time, the histogram counts.
+    """
+    if not len(points.series):
+        return samples
+    order = np.argsort(series_ids)
+    rows = order[np.searchsorted(series_ids[order], points.series)]
+    merged, numbers = merge_labels([samples.labels, labels], labels.pool)
+    owners = np.repeat(np.arange(len(samples.labels)), np.diff(samples.offsets))
+    series = np.concatenate([numbers[: len(samples.labels)][owners], numbers[len(samples.labels) :][rows]])
+    ts = np.concatenate([samples.ts, points.ts])
+    values = np.concatenate([samples.values, points.table.head[:, SUM]])
+    at = np.concatenate([np.full(len(samples.ts), -1), np.arange(len(points.ts))]).astype(np.int32)
+    sort = np.lexsort((-at, ts, series))
+    first = np.ones(len(sort), np.bool_)
+    first[1:] = (np.diff(series[sort]) != 0) | (np.diff(ts[sort]) != 0)
+    kept = sort[first]
+    offsets = np.searchsorted(series[kept], np.arange(len(merged) + 1))
+    filled = np.diff(offsets) > 0
+    both = Samples(
+        labels=merged.take(filled),
+        offsets=np.append(offsets[:-1][filled], len(kept)).astype(np.int64),
+        ts=ts[kept],
+        values=values[kept],
+    )
+    hinted = with_reset_hints(replace(both, histograms=HistogramCells(points.table, at[kept])))
+    return take_series(hinted, np.arange(len(both.labels)), start_ms, int(ts.max()))
