@@ -136,8 +136,8 @@ def _of_range(node: Call, context: Context) -> Vector:
     argument = next(arg for arg in node.args if arg.type == ValueType.MATRIX)
     windows, over_floats = context.windows(argument), _OVER_FLOATS[node.function]
     if windows.extension:
-        return of_extended(node.function, without_histograms(windows), context)
-    if windows.samples.histograms is None:
+        vector = of_extended(node.function, without_histograms(windows), context)
+    elif windows.samples.histograms is None:
         vector = over_floats(node, windows, context)
     else:
         vector = over_histograms(node, argument, windows, over_floats, context)
