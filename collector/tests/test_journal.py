@@ -55,6 +55,8 @@ def test_a_writer_logs_json_lines_without_its_password(database_url: str) -> Non
     with writer_process(ports, database_url) as process:
         assert post(ports, otlp.metrics(otlp.gauge("x", otlp.number(1))).SerializeToString()) == 200
         assert httpx.post(ports.url("/v1/metrics"), content=b"?", timeout=10).status_code == 415
+        for number in range(2):
+            process.wait_stderr(f'"process": {number}')
         process.send(signal.SIGTERM)
         assert process.wait_exit() == 0
         events = [json.loads(line) for line in process.stderr.splitlines()]

@@ -132,7 +132,7 @@ def test_a_jobs_row_tells_what_it_worked_on_and_how_it_ended(ran: Fab, sample: S
 def test_the_job_api_lists_a_job_with_its_steps(ran: Fab, sample: Sample) -> None:
     row = ran.site.job(sample.name)
     assert row is not None
-    (listed,) = [item for item in ran.site.get("/v1/jobs")["items"] if item["job_id"] == row["job_id"]]
+    (listed,) = [item for item in ran.site.get("/v1/jobs", limit="10000")["items"] if item["job_id"] == row["job_id"]]
     assert listed["status"] == sample.status
     assert listed["duration_s"] == pytest.approx(row["duration_s"])
     (attempt,) = ran.site.get(f"/v1/jobs/{row['job_id']}")["attempts"]
@@ -235,7 +235,7 @@ def test_a_killed_job_is_seen_running_then_stale_then_lost(fab: Fab, killed: str
 
 def _status(fab: Fab, job_id: str) -> str | None:
     """Return the status by API and view, which must agree; None while a change falls between the two."""
-    by_api = [item["status"] for item in fab.site.get("/v1/jobs")["items"] if item["job_id"] == job_id]
+    by_api = [item["status"] for item in fab.site.get("/v1/jobs", limit="10000")["items"] if item["job_id"] == job_id]
     by_view = [row["status"] for row in fab.site.sql("select status from wafer.jobs where job_id = $1", job_id)]
     return by_view[0] if by_api == by_view and by_view else None
 
