@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import databases, processes
-from support.ports import free_ports
+from support.sites import serving
 
 FOLDER = Path(__file__).parent / "promql"
 FLOOR = Path(__file__).with_name("floor.json")  # file of the suite -> queries that must agree, out of how many
@@ -22,23 +21,8 @@ BUILD_S, RUN_S = 1200, 600
 @pytest.fixture
 def site(postgres_url: str, template_database: str) -> Iterator[str]:
     """The URL of a query service with a writer behind it, on an empty database."""
-    query, writer, grpc = free_ports(3)
-    with databases.fresh(postgres_url, template_database) as database_url:
-        env = {
-            "WAFERSCOPE_DATABASE_URL": database_url,
-            "WAFERSCOPE_QUERY_PORT": str(query),
-            "WAFERSCOPE_QUERY_WRITER_URL": f"http://127.0.0.1:{writer}",
-            "WAFERSCOPE_ENABLE_ADMIN_API": "1",
-            "WAFERSCOPE_WRITER_HTTP_PORT": str(writer),
-            "WAFERSCOPE_WRITER_GRPC_PORT": str(grpc),
-        }
-        with (
-            processes.waferscope("serve", "writer", env=env) as storing,
-            processes.waferscope("serve", "query", env=env) as serving,
-        ):
-            storing.wait_healthy(f"http://127.0.0.1:{writer}/v1/readyz", within_s=60)
-            serving.wait_healthy(f"http://127.0.0.1:{query}/v1/readyz", within_s=60)
-            yield f"http://127.0.0.1:{query}"
+    with serving(postgres_url, template_database) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,7 @@ import cramjam
 import httpx
 import numpy as np
 import pytest
-from support import databases, processes
-from support.ports import free_ports
+from support.sites import serving
 
 from waferscope_collector.decode.remote_write_messages import V1
 from waferscope_query.storage.database import Database
@@ -31,24 +30,8 @@ REMOTE_WRITE = {
 @pytest.fixture(scope="module")
 def site(postgres_url: str, template_database: str) -> Iterator[httpx.Client]:
     """A query service with the admin API on, and the writer behind it."""
-    query, writer, grpc = free_ports(3)
-    with databases.fresh(postgres_url, template_database) as database_url:
-        env = {
-            "WAFERSCOPE_DATABASE_URL": database_url,
-            "WAFERSCOPE_QUERY_PORT": str(query),
-            "WAFERSCOPE_QUERY_WRITER_URL": f"http://127.0.0.1:{writer}",
-            "WAFERSCOPE_ENABLE_ADMIN_API": "1",
-            "WAFERSCOPE_WRITER_HTTP_PORT": str(writer),
-            "WAFERSCOPE_WRITER_GRPC_PORT": str(grpc),
-        }
-        with (
-            processes.waferscope("serve", "writer", env=env) as storing,
-            processes.waferscope("serve", "query", env=env) as serving,
-            httpx.Client(base_url=f"http://127.0.0.1:{query}", timeout=60) as client,
-        ):
-            storing.wait_healthy(f"http://127.0.0.1:{writer}/v1/readyz", within_s=60)
-            serving.wait_healthy(f"http://127.0.0.1:{query}/v1/readyz", within_s=60)
-            yield client
+    with serving(postgres_url, template_database) as url, httpx.Client(base_url=url, timeout=60) as client:
+        yield client
 
 
 def write(site: httpx.Client, metric: str, *samples: tuple[int, float], **labels: str) -> httpx.Response:
