@@ -101,6 +101,12 @@ def test_a_selector_that_is_none_is_refused(site: httpx.Client, match: str | Non
     assert message in answer.json()["error"]
 
 
+def test_of_several_selectors_a_wrong_one_leaves_all_samples_there(site: httpx.Client) -> None:
+    assert write(site, "whole", (T0, 1.0)).status_code == 204
+    assert delete(site, **{"match[]": ["whole", 'x_bucket{le="1"}']}).status_code == 400
+    assert stored(site, "whole") == [(T0, "1")]
+
+
 def test_nothing_is_deleted_unless_it_is_switched_on(service: Service) -> None:
     answer = service.http.post("/api/v1/admin/tsdb/delete_series", data={"match[]": "x"})
     assert answer.status_code == 503

@@ -42,7 +42,8 @@ class Feed:
         """Read what was committed since a snapshot.
 
         Args:
-            conn: A connection that is in no transaction, or in one of READ COMMITTED that has written nothing.
+            conn: A connection that is in no transaction, or in one that has written nothing; REPEATABLE READ gives the
+                state that the transaction sees.
             snapshot: What an earlier poll of the same table, or `current_snapshot`, returned; None reads all rows.
 
         Returns:

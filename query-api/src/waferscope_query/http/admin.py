@@ -53,13 +53,14 @@ class AdminApi:
         if not parameters.all("match[]"):
             raise ParameterError("no match[] parameter provided")
         start, end = parameters.time("start", MIN_MS), parameters.time("end", MAX_MS)
+        wanted = matcher_sets(parameters)
+        if any(matcher.name == BUCKET_LABEL for matchers in wanted for matcher in matchers):
+            raise ParameterError.named("match[]", "a histogram is deleted as a whole: leave out the label le")
         await self._source.follower.refresh()
-        for matchers in matcher_sets(parameters):
-            if any(matcher.name == BUCKET_LABEL for matcher in matchers):
-                raise ParameterError.named("match[]", "a histogram is deleted as a whole: leave out the label le")
-            found = await asyncio.to_thread(self._source.index.find, matchers)
-            if len(found):
-                await delete_samples(self._database, np.unique(found.series_ids), start, end)
+        found = [await asyncio.to_thread(self._source.index.find, matchers) for matchers in wanted]
+        series_ids = np.unique(np.concatenate([one.series_ids for one in found]))
+        if len(series_ids):
+            await delete_samples(self._database, series_ids, start, end)
 
     async def clean_tombstones(self, _: Parameters) -> None:
         """Do nothing: what was deleted is gone at once."""
