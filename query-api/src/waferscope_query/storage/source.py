@@ -43,7 +43,7 @@ class DatabaseSource:
     def __init__(self, database: Database, cache: SampleCache) -> None:
         self.pool = StringPool()
         self.index = SeriesIndex(self.pool)
-        self.follower = Follower(database, self.index)
+        self.follower = Follower(database, self.index, cache)
         self.cache = cache
         self._database = database
 
@@ -56,12 +56,32 @@ class DatabaseSource:
     async def select(self, selections: Sequence[Selection], max_samples: int) -> list[Samples]:
         """Fetch all selections (see `Source.select`)."""
         await self.follower.refresh()
-        found = {one: await asyncio.to_thread(self.index.find, one.matchers) for one in dict.fromkeys(selections)}
-        filled = {one: rows for one, rows in found.items() if len(rows)}
-        samples = dict.fromkeys(found, _nothing(self.pool))
-        if filled:
-            samples |= await self._read(filled, max_samples)
-        return [samples[one] for one in selections]
+        view = self.cache.view()
+        found, samples = await asyncio.to_thread(self._remembered, selections, view, max_samples)
+        if samples is None:
+            samples = await self._read({one: rows for one, rows in found.items() if len(rows)}, max_samples)
+        else:
+            for one, known in samples.items():
+                view.use(Span(one.start_ms, one.end_ms, max_samples), len(known.ts))
+        return [samples.get(one) or _nothing(self.pool) for one in selections]
+
+    def _remembered(
+        self, selections: Sequence[Selection], view: Session, max_samples: int
+    ) -> tuple[dict[Selection, Found], dict[Selection, Samples] | None]:
+        """Find the series of all selections, and their samples where none has to be read."""
+        found = {one: self.index.find(one.matchers) for one in dict.fromkeys(selections)}
+        samples: dict[Selection, Samples] = {}
+        for one, rows in found.items():
+            if not len(rows):
+                continue
+            if not self.cache.max_bytes or (rows.parts != Part.PLAIN).any():
+                return found, None
+            runs = view.remembered(np.unique(rows.series_ids), Span(one.start_ms, one.end_ms, max_samples))
+            if runs is None:
+                return found, None
+            samples[one] = assemble(rows, Read(runs, [], max_samples), one.matchers, self.pool)
+            max_samples -= len(runs)
+        return found, samples
 
     async def label_names(self, matcher_sets: MatcherSets, start_ms: int, end_ms: int) -> list[str]:
         """Sorted names of the labels of the matching series."""

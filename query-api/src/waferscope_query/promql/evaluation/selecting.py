@@ -33,11 +33,10 @@ def instant_vector(node: VectorSelector, context: Context) -> Vector:
     samples = context.samples[node.start]
     values, present = context.cells(len(samples.labels))
     times, lookback, stale = looked_up_times(node, context), context.limits.lookback_ms, stale_markers(samples)
-    for first, last in context.blocks(len(values)):
-        context.control.check()
-        instant.newest(
-            samples.offsets, samples.ts, samples.values, stale, times, lookback, values, present, first, last
-        )
+    context.over_blocks(
+        len(values), instant.newest,
+        samples.offsets, samples.ts, samples.values, stale, times, lookback, values, present,
+    )  # fmt: skip
     return replace(_vector(samples, values, present), histograms=_newest_histograms(samples, times, lookback, stale))
 
 
@@ -56,11 +55,10 @@ def _smoothed_vector(node: VectorSelector, context: Context) -> Vector:
     samples = floats_of(_without_stale(context.samples[node.start]))
     values, present = context.cells(len(samples.labels))
     times, reach = looked_up_times(node, context), context.limits.lookback_ms
-    for first, last in context.blocks(len(values)):
-        context.control.check()
-        extended.smoothed_values(
-            samples.offsets, samples.ts, samples.values, times, reach, values, present, first, last
-        )
+    context.over_blocks(
+        len(values), extended.smoothed_values,
+        samples.offsets, samples.ts, samples.values, times, reach, values, present,
+    )  # fmt: skip
     return _vector(samples, values, present)
 
 
@@ -77,9 +75,9 @@ def times_of_newest(
     """When the newest samples within the lookback were taken, float64[n, s] in ms, and where there is one."""
     taken, present = context.cells(len(samples.labels))
     lookback, stale = context.limits.lookback_ms, stale_markers(samples)
-    for first, last in context.blocks(len(taken)):
-        context.control.check()
-        instant.newest_times(samples.offsets, samples.ts, stale, times, lookback, taken, present, first, last)
+    context.over_blocks(
+        len(taken), instant.newest_times, samples.offsets, samples.ts, stale, times, lookback, taken, present
+    )
     return taken, present
 
 

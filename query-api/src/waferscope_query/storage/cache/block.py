@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from waferscope_query.promql.parallel import over_blocks
 from waferscope_query.storage.arrays import positions
 from waferscope_query.storage.cache import kernels
 from waferscope_query.storage.collapse import collapse
 from waferscope_query.storage.copied import Points
+from waferscope_query.storage.runs import Runs
 
 WIDTH_MS = 600_000
 _MOST_RANGES = 32  # that changed; more become one
@@ -93,7 +95,7 @@ class Block:
         return Block(self.number, known, offsets, merged.ts, merged.values, changed)
 
 
-def gather(blocks: Sequence[Block], wanted: NDArray[np.int64], span: Range) -> Points:
+def gather(blocks: Sequence[Block], wanted: NDArray[np.int64], span: Range) -> Runs | None:
     """Put samples of consecutive blocks together.
 
     Args:
@@ -102,16 +104,30 @@ def gather(blocks: Sequence[Block], wanted: NDArray[np.int64], span: Range) -> P
         span: Which times.
 
     Returns:
-        Points by series and time.
+        The samples of these series; None where a block lacks some, or knows that they may have changed.
     """
-    starts = np.zeros((len(blocks), len(wanted)), np.int64)
-    counts = np.zeros((len(blocks), len(wanted)), np.int64)
-    for row, block in enumerate(blocks):
-        places, known = positions(wanted, block.series)
-        kernels.cut(block.ts, block.offsets, np.where(known, places, -1), *span, starts[row], counts[row])
-    lengths = counts.sum(axis=0)
-    at = np.cumsum(lengths) - lengths
-    ts, bits = np.empty(int(lengths.sum()), np.int64), np.empty(int(lengths.sum()), np.int64)
-    for row, block in enumerate(blocks):
-        kernels.move(block.ts, block.values.view(np.int64), starts[row], counts[row], at, ts, bits)
-    return Points(np.repeat(wanted, lengths), ts, bits.view(np.float64))
+    if any(begin <= span[1] and end >= span[0] for block in blocks for begin, end in block.changed):
+        return None
+    places = []
+    for block in blocks:
+        at, known = positions(wanted, block.series)
+        if not known.all():
+            return None
+        places.append(at)
+    starts, counts = np.empty((2, len(blocks), len(wanted)), np.int64)
+
+    def cut(first: int, last: int) -> None:
+        for row, block in enumerate(blocks):
+            kernels.cut(block.ts, block.offsets, places[row], *span, starts[row], counts[row], first, last)
+
+    over_blocks(len(wanted), cut)
+    offsets = np.concatenate([[0], np.cumsum(counts.sum(axis=0))]).astype(np.int64)
+    at = offsets[:-1].copy()
+    ts, bits = np.empty((2, int(offsets[-1])), np.int64)
+
+    def move(first: int, last: int) -> None:
+        for row, block in enumerate(blocks):
+            kernels.move(block.ts, block.values.view(np.int64), starts[row], counts[row], at, ts, bits, first, last)
+
+    over_blocks(len(wanted), move)
+    return Runs(wanted, offsets, ts, bits.view(np.float64))

@@ -14,23 +14,24 @@ def cut(
     high: int,
     starts: Ints,
     counts: Ints,
+    first: int,
+    last: int,
 ) -> None:
-    """Find the samples of series within a time range.
+    """Find the samples of some series within a time range.
 
     Args:
         ts: int64[m], ascending within a series.
         offsets: int64[n + 1]; series p owns the samples offsets[p] to offsets[p + 1].
-        places: int64[w]: series; -1: it isn't there.
+        places: int64[w]: series.
         low: First timestamp, inclusive.
         high: Last timestamp, inclusive.
         starts: int64[w], filled: where the samples begin.
         counts: int64[w], filled: how many there are.
+        first: Which of the w to look at.
+        last: The one after them.
     """
-    for i in range(len(places)):
+    for i in range(first, last):
         place = places[i]
-        counts[i] = 0
-        if place < 0:
-            continue
         begin, end = offsets[place], offsets[place + 1]
         while begin < end and ts[begin] < low:
             begin += 1
@@ -48,6 +49,8 @@ def move(
     at: Ints,
     out_ts: Ints,
     out_bits: Ints,
+    first: int,
+    last: int,
 ) -> None:
     """Copy runs of samples to where they belong, and advance these places.
 
@@ -59,8 +62,10 @@ def move(
         at: int64[w]: where they go; grows by the counts.
         out_ts: Filled.
         out_bits: Filled.
+        first: Which of the w to copy.
+        last: The one after them.
     """
-    for i in range(len(starts)):
+    for i in range(first, last):
         for j in range(counts[i]):
             out_ts[at[i] + j] = ts[starts[i] + j]
             out_bits[at[i] + j] = bits[starts[i] + j]

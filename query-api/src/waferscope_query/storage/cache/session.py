@@ -12,10 +12,10 @@ from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
 from waferscope_query.promql.errors import TooManySamplesError
-from waferscope_query.storage.cache import changes
 from waferscope_query.storage.cache.block import WIDTH_MS, Block, Range, gather
-from waferscope_query.storage.copied import Points
+from waferscope_query.storage.cache.changes import poll_touched
 from waferscope_query.storage.reader import Span, read_samples
+from waferscope_query.storage.runs import Runs
 
 _USUAL_BYTES = WIDTH_MS // 15_000 * 16  # of a series in a block, at a sample each 15 s
 _MOST_BLOCKS = 10_000  # of a query: a range that nobody fills
@@ -26,10 +26,11 @@ _EDGE_ROWS = 1_000_000  # that reading whole blocks may take beside what was ask
 class SampleCache:
     """Blocks of samples, the least recently used ones given up first.
 
-    A query begins by asking the change feed, in its own transaction, what was committed since the last one; blocks keep
-    a note of times that changed, and whoever needs these reads them anew. So what a query gets from the cache is what
-    it would have read. Queries read outside of any lock; while one reads, further changes are logged and noted on what
-    it brings back.
+    A query begins by asking the change feed what was committed since the last one; blocks keep a note of times that
+    changed, and whoever needs these reads them anew. So what a query gets from the cache is what it would have read.
+    A query that finds all it needs reads nothing at all; the others begin a transaction and ask the feed in it, so that
+    what they read and what they remember is of one state. They read outside of any lock; what changes meanwhile is
+    logged and noted on what they bring back.
 
     Args:
         max_bytes: Of all blocks; 0 keeps none.
@@ -40,9 +41,9 @@ class SampleCache:
         self.bytes = 0
         self.hits = 0  # samples that were there
         self.misses = 0  # samples that were read
+        self.polling = asyncio.Lock()  # so that the states that are noted follow one another
+        self._snapshot: str | None = None  # of the last poll
         self._blocks: OrderedDict[int, Block] = OrderedDict()
-        self._snapshot: str | None = None
-        self._polling = asyncio.Lock()
         self._log: list[tuple[int, Range]] = []  # changes, numbered, since the oldest open session began
         self._newest = 0
         self._open: list[int] = []  # how far the log was when each open session began
@@ -53,6 +54,26 @@ class SampleCache:
         """Number of blocks."""
         return len(self._blocks)
 
+    def since(self) -> str | None:
+        """Tell from where on changes have to be followed; None: nothing is remembered that could change."""
+        if time.monotonic() - self._polled_at > _FORGET_S:  # what was committed meanwhile is too much to follow
+            self._forget()
+        return self._snapshot
+
+    def follow(self, snapshot: str, touched: Sequence[Range]) -> None:
+        """Take note of what was committed since the last poll; `polling` is held since before it.
+
+        Args:
+            snapshot: The state now.
+            touched: Which times changed.
+        """
+        self._snapshot, self._polled_at = snapshot, time.monotonic()
+        self._note(touched)
+
+    def view(self) -> "Session":
+        """View the state of the last poll; what isn't there can't be read."""
+        return Session(self, None, dict(self._blocks), (self._life, self._newest))
+
     @asynccontextmanager
     async def session(self, connection: PoolConnectionProxy) -> AsyncIterator["Session"]:
         """View the database's state as a transaction sees it.
@@ -60,12 +81,9 @@ class SampleCache:
         Args:
             connection: In a transaction of REPEATABLE READ that has asked nothing yet.
         """
-        async with self._polling:  # so that states follow one another
-            if time.monotonic() - self._polled_at > _FORGET_S:
-                self._forget()
-            self._snapshot, touched = await changes.poll(connection, self._snapshot)
-            self._polled_at = time.monotonic()
-            self._note(touched)
+        async with self.polling:
+            if self.max_bytes:
+                self.follow(*await poll_touched(connection, self.since()))
             began = self._newest
             self._open.append(began)
             session = Session(self, connection, dict(self._blocks), (self._life, began))
@@ -101,7 +119,6 @@ class SampleCache:
             self.bytes -= self._blocks.popitem(last=False)[1].nbytes
 
     def _forget(self) -> None:
-        """Begin anew: what has been committed in a long time without queries is too much to follow."""
         self._blocks.clear()
         self.bytes = 0
         self._snapshot = None
@@ -122,56 +139,93 @@ class Session:
 
     Args:
         cache: Where blocks are kept.
-        connection: In the transaction that has the state.
+        connection: In the transaction that has the state; None: nothing can be read.
         blocks: What was kept when it began.
         began: The life of the cache, and how far its log of changes was then.
     """
 
     def __init__(
-        self, cache: SampleCache, connection: PoolConnectionProxy, blocks: dict[int, Block], began: tuple[int, int]
+        self,
+        cache: SampleCache,
+        connection: PoolConnectionProxy | None,
+        blocks: dict[int, Block],
+        began: tuple[int, int],
     ) -> None:
         self._cache = cache
         self._connection = connection
         self._blocks = blocks
         self._began = began
 
-    async def read(self, series_ids: NDArray[np.int64], span: Span) -> Points:
+    def remembered(self, series_ids: NDArray[np.int64], span: Span) -> Runs | None:
+        """Return plain samples that need not be read; may be called in any thread.
+
+        Args:
+            series_ids: int64[n], stored series, ascending.
+            span: What is wanted of them.
+
+        Returns:
+            The samples; None where some have to be read.
+
+        Raises:
+            TooManySamplesError: There are more samples than allowed.
+        """
+        blocks = [self._blocks.get(number) for number in _numbers(span)] if self._fits(series_ids, span) else [None]
+        present = [block for block in blocks if block is not None]
+        if len(present) < len(blocks):
+            return None
+        runs = gather(present, series_ids, (span.start_ms, span.end_ms))
+        return None if runs is None else _limited(runs, span)
+
+    def use(self, span: Span, samples: int) -> None:
+        """Count what was remembered."""
+        self._cache.used(_numbers(span))
+        self._cache.hits += samples
+
+    async def read(self, series_ids: NDArray[np.int64], span: Span) -> Runs:
         """Read plain samples (see `reader.read_samples`).
 
         Args:
             series_ids: int64[n], stored series, ascending.
             span: What to read of them.
         """
-        first, last = span.start_ms // WIDTH_MS, span.end_ms // WIDTH_MS
-        count = last - first + 1
-        if count > _MOST_BLOCKS or len(series_ids) * count * _USUAL_BYTES > self._cache.max_bytes // 2:
-            return await read_samples(self._connection, series_ids, span)
-        numbers = range(first, last + 1)
+        assert self._connection is not None
+        if not self._fits(series_ids, span):
+            return Runs.of(await read_samples(self._connection, series_ids, span))
+        numbers = _numbers(span)
         try:
             blocks, read = await self._completed(numbers, series_ids, span.max_samples + _EDGE_ROWS)
         except TooManySamplesError:  # in whole blocks; perhaps not within the span
-            return await read_samples(self._connection, series_ids, span)
-        points = await asyncio.to_thread(gather, blocks, series_ids, (span.start_ms, span.end_ms))
-        if len(points) > span.max_samples:
-            raise TooManySamplesError
+            return Runs.of(await read_samples(self._connection, series_ids, span))
+        runs = await asyncio.to_thread(gather, blocks, series_ids, (span.start_ms, span.end_ms))
+        assert runs is not None, "all was read"
+        _limited(runs, span)
         self._cache.used(numbers)
-        self._cache.misses += min(read, len(points))
-        self._cache.hits += len(points) - min(read, len(points))
-        return points
+        self._cache.misses += min(read, len(runs))
+        self._cache.hits += len(runs) - min(read, len(runs))
+        return runs
+
+    def _fits(self, series_ids: NDArray[np.int64], span: Span) -> bool:
+        """Whether so much can be kept at all."""
+        count = len(_numbers(span))
+        return count <= _MOST_BLOCKS and len(series_ids) * count * _USUAL_BYTES <= self._cache.max_bytes // 2
 
     async def _completed(
         self, numbers: Sequence[int], series_ids: NDArray[np.int64], max_rows: int
     ) -> tuple[list[Block], int]:
         """Return blocks with all that they should have of some series, and how many samples were read for it."""
+        assert self._connection is not None
         blocks = [self._blocks.get(number) or Block.empty(number) for number in numbers]
         fresh, read = list(blocks), 0
-        for places, wanted, within in (*_changed(blocks), *_missing(blocks, series_ids)):
+        for places, wanted, within in _changed(blocks):
             points = await read_samples(self._connection, wanted, Span(*within, max_rows))
             read += len(points)
             for place in places:
-                # What changed in a block was read together with that of its neighbours, of the series of them all.
-                own = blocks[place].series if blocks[place].changed and fresh[place] is blocks[place] else wanted
-                fresh[place] = await asyncio.to_thread(fresh[place].with_read, own, within, points)
+                fresh[place] = await asyncio.to_thread(blocks[place].with_read, blocks[place].series, within, points)
+        for places, wanted, within in await asyncio.to_thread(lambda: [*_missing(blocks, series_ids)]):
+            points = await read_samples(self._connection, wanted, Span(*within, max_rows))
+            read += len(points)
+            for place in places:
+                fresh[place] = await asyncio.to_thread(fresh[place].with_read, wanted, within, points)
         for old, new in zip(blocks, fresh, strict=True):
             if new is not old:
                 self._cache.install(self._blocks.get(new.number), new, self._began)
@@ -181,6 +235,16 @@ class Session:
 
 Reading = tuple[list[int], NDArray[np.int64], Range]
 """What to read at once: for which blocks, of which series, within which time."""
+
+
+def _numbers(span: Span) -> range:
+    return range(span.start_ms // WIDTH_MS, span.end_ms // WIDTH_MS + 1)
+
+
+def _limited(runs: Runs, span: Span) -> Runs:
+    if len(runs) > span.max_samples:
+        raise TooManySamplesError
+    return runs
 
 
 def _changed(blocks: Sequence[Block]) -> Iterator[Reading]:

@@ -45,12 +45,10 @@ def over_windows(windows: Windows, context: Context, kernel: Callable[..., None]
     """Call a window kernel block by block; the metric name is dropped."""
     samples = windows.samples
     values, present = context.cells(len(samples.labels))
-    for first, last in context.blocks(len(values)):
-        context.control.check()
-        kernel(
-            samples.offsets, samples.ts, samples.values, windows.ends, windows.width_ms, *parameters,
-            values, present, first, last,
-        )  # fmt: skip
+    context.over_blocks(
+        len(values), kernel,
+        samples.offsets, samples.ts, samples.values, windows.ends, windows.width_ms, *parameters, values, present,
+    )  # fmt: skip
     return Vector(samples.labels, values, present, np.ones(len(values), np.bool_))
 
 
