@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import islice
@@ -20,17 +20,23 @@ from waferscope_query.http.openapi import describe
 from waferscope_query.http.parameters import MAX_MS, MIN_MS, Parameters, matcher_sets, parse_duration
 from waferscope_query.http.truncate import truncate
 from waferscope_query.promql.control import Control
-from waferscope_query.promql.engine import answer
+from waferscope_query.promql.engine import answer_as
 from waferscope_query.promql.errors import ParseError
-from waferscope_query.promql.grid import Limits
-from waferscope_query.promql.parsing import parse
+from waferscope_query.promql.evaluation.run import Answer
+from waferscope_query.promql.grid import Grid, Limits
+from waferscope_query.promql.parsing import Query, parse
 from waferscope_query.promql.plan import Plan, plan_instant, plan_range
 from waferscope_query.promql.printing import format_query, parse_query
 from waferscope_query.promql.render import render
 from waferscope_query.promql.source import Source
+from waferscope_query.results.answering import Piece, Question, answer_by_steps
+from waferscope_query.results.cache import Key
+from waferscope_query.results.reach import reach_of
+from waferscope_query.storage.source import DatabaseSource
 
 _TRUNCATED = "results truncated due to limit"
 _ESCAPED = re.compile(r"__|_([0-9A-Fa-f]{1,6})_")
+_SHORT = 1000  # characters of an expression that is parsed within a few milliseconds
 _RANGE = ("query", "start", "end", "step")
 
 
@@ -38,7 +44,7 @@ class PrometheusApi:
     """The endpoints under `/api/v1`.
 
     Args:
-        source: Where the samples are.
+        source: Where the samples are, and results to stand on.
         uncached: The same, for requests that ask for nothing from memory.
         admission: Lets queries in.
         limits: What a query may use.
@@ -46,9 +52,10 @@ class PrometheusApi:
     """
 
     def __init__(
-        self, source: Source, uncached: Source, admission: Admission, limits: Limits, activity: Activity
+        self, source: DatabaseSource, uncached: Source, admission: Admission, limits: Limits, activity: Activity
     ) -> None:
         self._source = source
+        self._results = source.cache.results
         self._uncached = uncached
         self._admission = admission
         self._limits = limits
@@ -82,12 +89,8 @@ class PrometheusApi:
         moment = parameters.time("time", time.time_ns() // 1_000_000)
         limits = self._limits_of(parameters)
         with self._noted(parameters, "time"):
-            return await self._answer(
-                lambda: plan_instant(parse(parameters.first("query")), moment, limits),
-                self._source_for(parameters),
-                control,
-                limit,
-            )
+            _, plan = await _planned(parameters, lambda query: plan_instant(query, moment, limits))
+            return await self._answer(plan, self._source_for(parameters), control, limit)
 
     async def query_range(self, parameters: Parameters, control: Control) -> Success:
         """Evaluate an expression at every step of a range."""
@@ -102,12 +105,19 @@ class PrometheusApi:
             )
         limits = self._limits_of(parameters)
         with self._noted(parameters, "start", "end", "step"):
-            return await self._answer(
-                lambda: plan_range(parse(parameters.first("query")), start, end, step, limits),
-                self._source_for(parameters),
-                control,
-                limit,
-            )
+            query, plan = await _planned(parameters, lambda query: plan_range(query, start, end, step, limits))
+            reach = None if limit or self._bypassing(parameters) else reach_of(plan, query.tree)
+            if reach is None:
+                return await self._answer(plan, self._source_for(parameters), control, limit)
+
+            def compute(grid: Grid) -> Awaitable[Piece]:
+                part = plan if grid == plan.grid else plan_range(query, grid.start_ms, grid.end_ms, step, limits)
+                return answer_as(Piece.of, part, self._source, control)
+
+            key = Key(query.text, step, start % step, limits.lookback_ms)
+            question = Question(key, plan.grid, reach)
+            result = await answer_by_steps(self._results, question, compute, self._source.follower.refresh)
+            return Success(result.data, result.warnings, result.infos)
 
     async def series(self, parameters: Parameters, _: Control) -> Success:
         """List the series that match a selector."""
@@ -152,18 +162,22 @@ class PrometheusApi:
         return self._activity.query(**{name: parameters.first(name) for name in ("query", *names)})
 
     def _source_for(self, parameters: Parameters) -> Source:
-        return self._uncached if parameters.first("nocache") in ("1", "true") else self._source
+        return self._uncached if self._bypassing(parameters) else self._source
 
-    async def _answer(self, plan: Callable[[], Plan], source: Source, control: Control, limit: int) -> Success:
-        """Answer a query, everything that takes time in threads."""
-        try:
-            planned = await asyncio.to_thread(plan)
-        except ParseError as error:
-            raise ParameterError.named("query", error) from None
-        found = await answer(planned, source, control)
-        kept, truncated = await asyncio.to_thread(truncate, found, limit)
-        data = await asyncio.to_thread(render, kept)
-        return Success(data, (*found.warnings, _TRUNCATED) if truncated else found.warnings, found.infos)
+    @staticmethod
+    def _bypassing(parameters: Parameters) -> bool:
+        return parameters.first("nocache") in ("1", "true")
+
+    @staticmethod
+    async def _answer(plan: Plan, source: Source, control: Control, limit: int) -> Success:
+        """Answer a query as a whole."""
+
+        def success(found: Answer) -> Success:
+            kept, truncated = truncate(found, limit)
+            warnings = (*found.warnings, _TRUNCATED) if truncated else found.warnings
+            return Success(render(kept), warnings, found.infos)
+
+        return await answer_as(success, plan, source, control)
 
     def _limits_of(self, parameters: Parameters) -> Limits:
         text = parameters.first("lookback_delta")
@@ -173,6 +187,20 @@ class PrometheusApi:
             return replace(self._limits, lookback_ms=parse_duration(text) or self._limits.lookback_ms)
         except ValueError as error:
             raise ParameterError(f"error parsing lookback delta duration: {error}") from None
+
+
+async def _planned(parameters: Parameters, plan: Callable[[Query], Plan]) -> tuple[Query, Plan]:
+    """Parse and plan the expression; a long one is work for a thread."""
+    text = parameters.first("query")
+
+    def parsed() -> tuple[Query, Plan]:
+        query = parse(text)
+        return query, plan(query)
+
+    try:
+        return parsed() if len(text) <= _SHORT else await asyncio.to_thread(parsed)
+    except ParseError as error:
+        raise ParameterError.named("query", error) from None
 
 
 def _span(parameters: Parameters) -> tuple[int, int, int]:

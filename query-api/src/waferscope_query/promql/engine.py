@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeVar
 
 from waferscope_query.promql.control import Control
 from waferscope_query.promql.evaluation.run import Answer, evaluate_plan
@@ -10,6 +12,8 @@ from waferscope_query.promql.grid import DEFAULT_LIMITS, Limits
 from waferscope_query.promql.parsing import parse
 from waferscope_query.promql.plan import Plan, plan_instant, plan_range
 from waferscope_query.promql.source import Source
+
+Result = TypeVar("Result")
 
 
 async def evaluate(
@@ -57,9 +61,14 @@ async def evaluate_instant(
 
 async def answer(plan: Plan, source: Source, control: Control) -> Answer:
     """Select what a plan needs, then evaluate it in a thread; a canceled task cancels the evaluation."""
+    return await answer_as(lambda found: found, plan, source, control)
+
+
+async def answer_as(form: Callable[[Answer], Result], plan: Plan, source: Source, control: Control) -> Result:
+    """Answer, and give the answer another form in the same thread: rendered, for instance."""
     samples = await source.select(plan.selections, plan.limits.max_samples)
     try:
-        return await asyncio.to_thread(evaluate_plan, plan, samples, source.pool, control)
+        return await asyncio.to_thread(lambda: form(evaluate_plan(plan, samples, source.pool, control)))
     except asyncio.CancelledError:
         control.cancel()
         raise

@@ -55,6 +55,8 @@ class DatabaseSource:
 
     async def select(self, selections: Sequence[Selection], max_samples: int) -> list[Samples]:
         """Fetch all selections (see `Source.select`)."""
+        if not selections:
+            return []
         await self.follower.refresh()
         view = self.cache.view()
         found, samples = await asyncio.to_thread(self._remembered, selections, view, max_samples)

@@ -12,6 +12,7 @@ from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
 from waferscope_query.promql.errors import TooManySamplesError
+from waferscope_query.results.cache import ResultCache
 from waferscope_query.storage.cache.block import WIDTH_MS, Block, Range, gather
 from waferscope_query.storage.cache.changes import poll_touched
 from waferscope_query.storage.reader import Span, read_samples
@@ -34,10 +35,12 @@ class SampleCache:
 
     Args:
         max_bytes: Of all blocks; 0 keeps none.
+        results: What is to be told of changes as well.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, results: ResultCache | None = None) -> None:
         self.max_bytes = max_bytes
+        self.results = ResultCache(0) if results is None else results
         self.bytes = 0
         self.hits = 0  # samples that were there
         self.misses = 0  # samples that were read
@@ -47,7 +50,7 @@ class SampleCache:
         self._log: list[tuple[int, Range]] = []  # changes, numbered, since the oldest open session began
         self._newest = 0
         self._open: list[int] = []  # how far the log was when each open session began
-        self._polled_at = -_FORGET_S  # by time.monotonic
+        self._polled_at = 0.0  # by time.monotonic
         self._life = 0  # grows when all is forgotten
 
     def __len__(self) -> int:
@@ -56,8 +59,8 @@ class SampleCache:
 
     def since(self) -> str | None:
         """Tell from where on changes have to be followed; None: nothing is remembered that could change."""
-        if time.monotonic() - self._polled_at > _FORGET_S:  # what was committed meanwhile is too much to follow
-            self._forget()
+        if self._snapshot is not None and time.monotonic() - self._polled_at > _FORGET_S:
+            self._forget()  # what was committed meanwhile is too much to follow
         return self._snapshot
 
     def follow(self, snapshot: str, touched: Sequence[Range]) -> None:
@@ -69,6 +72,7 @@ class SampleCache:
         """
         self._snapshot, self._polled_at = snapshot, time.monotonic()
         self._note(touched)
+        self.results.touch(touched)
 
     def view(self) -> "Session":
         """View the state of the last poll; what isn't there can't be read."""
@@ -120,6 +124,7 @@ class SampleCache:
 
     def _forget(self) -> None:
         self._blocks.clear()
+        self.results.forget()
         self.bytes = 0
         self._snapshot = None
         self._life += 1
