@@ -20,6 +20,11 @@ class QuerySettings(Site):
     max_concurrency: int = Field(20, ge=1, description="Queries at a time; more wait in a queue")
     max_samples: int = Field(50_000_000, ge=1, description="Samples that a query may load into memory")
     cache_bytes: int = Field(512 << 20, ge=0, description="Bytes of samples that are kept in memory; 0 keeps none")
+    warm_window: float = Field(
+        7200.0,
+        ge=0,
+        description="Seconds of the recent past that are kept in memory from the start on",
+    )
     result_cache_bytes: int = Field(
         64 << 20, ge=0, description="Bytes of answered steps that are kept in memory, with cache_bytes; 0 keeps none"
     )

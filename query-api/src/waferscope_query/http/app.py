@@ -72,6 +72,7 @@ def create_app(settings: QuerySettings, database: Database) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _fault)
+    app.state.source = source
     app.add_middleware(Cors)
     app.add_middleware(Observed, metrics=metrics)
     return app

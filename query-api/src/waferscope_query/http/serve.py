@@ -7,15 +7,17 @@ import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 import uvloop
-from starlette.types import ASGIApp
 
 from waferscope_query.http.starting import Starting
 from waferscope_query.settings import QuerySettings
 from waferscope_query.storage.database import Database
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 _LOGGER = logging.getLogger(__name__)
 _GRACE = 5  # seconds for answers under way at the end
@@ -56,12 +58,15 @@ async def _serve(settings: QuerySettings, listener: socket.socket) -> None:
         )
     )
     opening = asyncio.create_task(database.open())
+    warming = asyncio.create_task(_warm(loading, opening, settings.warm_window))
+    warming.add_done_callback(_tell_fault)
     for task in (loading, opening):
         task.add_done_callback(lambda done: _stop_if_refused(done, server))
     _LOGGER.info("listening on http://%s:%s", *listener.getsockname()[:2])
     try:
         await server.serve([listener])
     finally:
+        warming.cancel()
         opening.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await opening
@@ -69,16 +74,31 @@ async def _serve(settings: QuerySettings, listener: socket.socket) -> None:
         await loading
 
 
-def _load(settings: QuerySettings, database: Database) -> ASGIApp:
+def _load(settings: QuerySettings, database: Database) -> "FastAPI":
     from waferscope_query.http.app import create_app  # noqa: PLC0415 - numba and FastAPI: seconds
 
     return create_app(settings, database)
+
+
+async def _warm(loading: "asyncio.Task[FastAPI]", opening: "asyncio.Task[None]", window: float) -> None:
+    """Keep the recent past in memory, as soon as engine and database are there."""
+    from waferscope_query.storage.warming import keep_warm  # noqa: PLC0415 - see `_load`
+
+    await asyncio.wait((loading, opening))
+    if loading.exception() is None and opening.exception() is None:
+        await keep_warm(loading.result().state.source, window)
 
 
 def _stop_if_refused(task: "asyncio.Task[Any]", server: uvicorn.Server) -> None:
     """End the server where waiting for the task is in vain; its error is raised at the server's end."""
     if not task.cancelled() and task.exception() is not None:
         server.should_exit = True
+
+
+def _tell_fault(task: "asyncio.Task[None]") -> None:
+    """Log what ended a task that nobody waits for."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _LOGGER.error("nothing is kept warm any more", exc_info=error)
 
 
 class _Server(uvicorn.Server):

@@ -4,6 +4,12 @@ select series_id, ts, value from wafer.sample
 where series_id = any ('{{{series}}}'::bigint[]) and ts between '{start}'::timestamptz and '{end}'::timestamptz
 limit {limit}
 
+-- name: copy_all_samples
+-- Reads the samples of all series in a time range, unordered.
+select series_id, ts, value from wafer.sample
+where ts between '{start}'::timestamptz and '{end}'::timestamptz
+limit {limit}
+
 -- name: copy_histograms
 -- Reads explicit-bucket histograms of series in a time range, unordered.
 select series_id, ts, count, coalesce(sum, 'NaN') as sum, sum is not null as has_sum, custom_bounds, positive_counts

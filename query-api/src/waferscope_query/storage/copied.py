@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 HEADER_BYTES = 19  # signature, flags, length of the extension area (none)
 TRAILER_BYTES = 2
-_EPOCH_MS = 946_684_800_000  # PostgreSQL counts microseconds from 2000-01-01
+EPOCH_MS = 946_684_800_000  # PostgreSQL counts microseconds from 2000-01-01
 _ARRAY_HEADER = [("length", ">i4"), ("dimensions", ">i4"), ("nulls", ">i4"), ("type", ">u4")]
 _SIDE = [("size", ">i4"), ("lower", ">i4")]
 _ELEMENT_BYTES = 12  # length and value of a float8 in an array
@@ -127,7 +127,7 @@ def milliseconds(microseconds: NDArray[np.int64]) -> NDArray[np.int64]:
     """PostgreSQL's timestamps as Unix time in ms."""
     ts = microseconds.astype(np.int64)
     ts //= 1000
-    ts += _EPOCH_MS
+    ts += EPOCH_MS
     return ts
 
 

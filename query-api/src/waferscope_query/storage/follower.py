@@ -70,6 +70,7 @@ class Follower:
 
     def _fill(self, rows: list[asyncpg.Record]) -> None:
         self._index.add([_stored(row) for row in rows])
+        self._cache.stored = self._index.stored
 
 
 def _stored(row: asyncpg.Record) -> StoredSeries:

@@ -34,6 +34,9 @@ class Part(enum.IntEnum):
     EITHER = 5  # of a series whose kind nobody told: floats, histograms or both
 
 
+OWN_PARTS = (Part.PLAIN, Part.NATIVE, Part.EITHER)
+"""What is shown under a series' own name: of each series one row."""
+
 _SUFFIXES = {Part.BUCKET: "_bucket", Part.SUM: "_sum", Part.COUNT: "_count"}
 
 
@@ -166,6 +169,19 @@ class SeriesIndex:
         with self._lock:
             buckets = np.flatnonzero(self._parts.view == Part.BUCKET)
             return self._series_ids.view.take(buckets)
+
+    def stored_ids(self) -> NDArray[np.int64]:
+        """Every stored series once, ascending."""
+        with self._lock:
+            own = np.isin(self._parts.view, OWN_PARTS)
+            ids: NDArray[np.int64] = np.sort(self._series_ids.view[own])
+            return ids
+
+    @property
+    def stored(self) -> int:
+        """Number of stored series."""
+        with self._lock:
+            return int(np.isin(self._parts.view, OWN_PARTS).sum())
 
     def label_names(self) -> list[str]:
         """All label names, unsorted."""

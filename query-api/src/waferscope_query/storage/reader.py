@@ -1,4 +1,4 @@
-"""Samples of stored series from the database, as arrays; what a cache of sealed blocks would stand in front of."""
+"""Samples of stored series from the database, as arrays."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.storage.classic import ClassicPoints, classic_points
-from waferscope_query.storage.collapse import collapse
-from waferscope_query.storage.copied import Points, parse_histograms, parse_samples
+from waferscope_query.storage.copied import parse_histograms
 from waferscope_query.storage.native import NativePoints, parse_native
+from waferscope_query.storage.runs import Runs, parse_runs
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_query")
@@ -58,22 +58,26 @@ async def one_snapshot(connection: PoolConnectionProxy) -> AsyncIterator[None]:
     await transaction.rollback()
 
 
-async def read_samples(connection: PoolConnectionProxy, series_ids: NDArray[np.int64], span: Span) -> Points:
+async def read_samples(
+    connection: PoolConnectionProxy, series_ids: NDArray[np.int64], span: Span, *, most: bool = False
+) -> Runs:
     """Read plain samples.
 
     Args:
         connection: An open connection.
-        series_ids: int64[n], stored series.
+        series_ids: int64[n], stored series, ascending.
         span: What to read of them.
+        most: Whether they are most of all series: then the samples of all are read, which takes less than looking up
+            each series.
 
     Returns:
-        Points by series and time, duplicates collapsed.
+        Their samples, duplicates collapsed.
 
     Raises:
         TooManySamplesError: There are more rows than allowed.
     """
-    data = await _copy(connection, "copy_samples", series_ids, span)
-    return await asyncio.to_thread(lambda: collapse(parse_samples(data)))
+    data = await _copy(connection, "copy_all_samples" if most else "copy_samples", series_ids, span)
+    return await asyncio.to_thread(parse_runs, data, series_ids)
 
 
 async def read_histograms(

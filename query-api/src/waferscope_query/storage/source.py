@@ -1,6 +1,7 @@
 """The database as the engine's source (see `waferscope_query.promql.source.Source`)."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
@@ -14,12 +15,12 @@ from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.promql.labels import LabelFrame, StringPool
 from waferscope_query.promql.matchers import Matcher
 from waferscope_query.promql.source import Metadata, Samples, Selection
-from waferscope_query.storage.assemble import PLAIN_PARTS, Read, assemble, bucket_matchers, merge_labels
+from waferscope_query.storage.assemble import Read, assemble, bucket_matchers, merge_labels
 from waferscope_query.storage.cache.session import SampleCache, Session
 from waferscope_query.storage.classic import bucket_texts
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.follower import Follower
-from waferscope_query.storage.index import BUCKET_LABEL, Found, Part, SeriesIndex
+from waferscope_query.storage.index import BUCKET_LABEL, OWN_PARTS, Found, Part, SeriesIndex
 from waferscope_query.storage.native import with_natives
 from waferscope_query.storage.reader import Span, instant, one_snapshot, read_histograms, read_natives
 from waferscope_schemas import queries
@@ -45,6 +46,7 @@ class DatabaseSource:
         self.index = SeriesIndex(self.pool)
         self.follower = Follower(database, self.index, cache)
         self.cache = cache
+        self.queried_at = time.monotonic()
         self._database = database
 
     def uncached(self) -> "DatabaseSource":
@@ -55,6 +57,7 @@ class DatabaseSource:
 
     async def select(self, selections: Sequence[Selection], max_samples: int) -> list[Samples]:
         """Fetch all selections (see `Source.select`)."""
+        self.queried_at = time.monotonic()
         if not selections:
             return []
         await self.follower.refresh()
@@ -66,6 +69,22 @@ class DatabaseSource:
             for one, known in samples.items():
                 view.use(Span(one.start_ms, one.end_ms, max_samples), len(known.ts))
         return [samples.get(one) or _nothing(self.pool) for one in selections]
+
+    async def read_block(self, number: int, series_ids: NDArray[np.int64]) -> int:
+        """Read into memory what it lacks of a block, and tell how many samples that were.
+
+        Args:
+            number: Which block of time.
+            series_ids: int64[n], ascending.
+        """
+        if await asyncio.to_thread(self.cache.view().holds, number, series_ids):
+            return 0
+        async with (
+            self._database.connection() as connection,
+            one_snapshot(connection),
+            self.cache.session(connection) as session,
+        ):
+            return await session.fill(number, series_ids)
 
     def _remembered(
         self, selections: Sequence[Selection], view: Session, max_samples: int
@@ -138,8 +157,8 @@ class DatabaseSource:
     async def _read_one(
         self, connection: PoolConnectionProxy, session: Session, selection: Selection, found: Found, max_samples: int
     ) -> Samples:
-        plain = np.unique(found.series_ids[np.isin(found.parts, PLAIN_PARTS)])
-        histograms = np.unique(found.series_ids[~np.isin(found.parts, PLAIN_PARTS)])
+        plain = np.unique(found.series_ids[np.isin(found.parts, OWN_PARTS)])
+        histograms = np.unique(found.series_ids[~np.isin(found.parts, OWN_PARTS)])
         own = found.take(np.isin(found.parts, _MAY_HOLD_HISTOGRAMS))
         span = Span(selection.start_ms, selection.end_ms, max_samples)
         points = await session.read(plain, span) if len(plain) else None

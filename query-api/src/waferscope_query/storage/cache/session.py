@@ -21,6 +21,8 @@ from waferscope_query.storage.runs import Runs
 _USUAL_BYTES = WIDTH_MS // 15_000 * 16  # of a series in a block, at a sample each 15 s
 _MOST_BLOCKS = 10_000  # of a query: a range that nobody fills
 _FORGET_S = 600.0  # without a query
+_ALL_FROM = 2  # the part of all series from which on reading those of all is faster
+_MOST_ROWS = 20_000_000  # of a block
 _EDGE_ROWS = 1_000_000  # that reading whole blocks may take beside what was asked for
 
 
@@ -42,6 +44,7 @@ class SampleCache:
         self.max_bytes = max_bytes
         self.results = ResultCache(0) if results is None else results
         self.bytes = 0
+        self.stored = 0  # series that may have samples
         self.hits = 0  # samples that were there
         self.misses = 0  # samples that were read
         self.polling = asyncio.Lock()  # so that the states that are noted follow one another
@@ -62,6 +65,10 @@ class SampleCache:
         if self._snapshot is not None and time.monotonic() - self._polled_at > _FORGET_S:
             self._forget()  # what was committed meanwhile is too much to follow
         return self._snapshot
+
+    def __contains__(self, number: int) -> bool:
+        """Whether there is a block."""
+        return number in self._blocks
 
     def follow(self, snapshot: str, touched: Sequence[Range]) -> None:
         """Take note of what was committed since the last poll; `polling` is held since before it.
@@ -181,6 +188,20 @@ class Session:
         runs = gather(present, series_ids, (span.start_ms, span.end_ms))
         return None if runs is None else _limited(runs, span)
 
+    def holds(self, number: int, series_ids: NDArray[np.int64]) -> bool:
+        """Whether a block has all that it should have of some series; may be called in any thread."""
+        block = self._blocks.get(number)
+        return block is not None and not block.changed and not len(block.missing(series_ids))
+
+    async def fill(self, number: int, series_ids: NDArray[np.int64]) -> int:
+        """Read what a block lacks of some series, as far as it may be kept; return how many samples were read."""
+        if len(series_ids) * _USUAL_BYTES > self._cache.max_bytes // 2:
+            return 0
+        try:
+            return (await self._completed([number], series_ids, _MOST_ROWS))[1]
+        except TooManySamplesError:
+            return 0
+
     def use(self, span: Span, samples: int) -> None:
         """Count what was remembered."""
         self._cache.used(_numbers(span))
@@ -195,12 +216,12 @@ class Session:
         """
         assert self._connection is not None
         if not self._fits(series_ids, span):
-            return Runs.of(await read_samples(self._connection, series_ids, span))
+            return await read_samples(self._connection, series_ids, span)
         numbers = _numbers(span)
         try:
             blocks, read = await self._completed(numbers, series_ids, span.max_samples + _EDGE_ROWS)
         except TooManySamplesError:  # in whole blocks; perhaps not within the span
-            return Runs.of(await read_samples(self._connection, series_ids, span))
+            return await read_samples(self._connection, series_ids, span)
         runs = await asyncio.to_thread(gather, blocks, series_ids, (span.start_ms, span.end_ms))
         assert runs is not None, "all was read"
         _limited(runs, span)
@@ -222,20 +243,30 @@ class Session:
         blocks = [self._blocks.get(number) or Block.empty(number) for number in numbers]
         fresh, read = list(blocks), 0
         for places, wanted, within in _changed(blocks):
-            points = await read_samples(self._connection, wanted, Span(*within, max_rows))
-            read += len(points)
+            runs = await self._read(wanted, Span(*within, max_rows))
+            read += len(runs)
             for place in places:
-                fresh[place] = await asyncio.to_thread(blocks[place].with_read, blocks[place].series, within, points)
+                fresh[place] = await asyncio.to_thread(blocks[place].with_read, blocks[place].series, within, runs)
         for places, wanted, within in await asyncio.to_thread(lambda: [*_missing(blocks, series_ids)]):
-            points = await read_samples(self._connection, wanted, Span(*within, max_rows))
-            read += len(points)
+            runs = await self._read(wanted, Span(*within, max_rows))
+            read += len(runs)
             for place in places:
-                fresh[place] = await asyncio.to_thread(fresh[place].with_read, wanted, within, points)
+                fresh[place] = await asyncio.to_thread(fresh[place].with_read, wanted, within, runs)
         for old, new in zip(blocks, fresh, strict=True):
             if new is not old:
                 self._cache.install(self._blocks.get(new.number), new, self._began)
                 self._blocks[new.number] = new
         return fresh, read
+
+    async def _read(self, series_ids: NDArray[np.int64], span: Span) -> Runs:
+        """Read samples: those of all series where most are wanted."""
+        assert self._connection is not None
+        if _ALL_FROM * len(series_ids) >= self._cache.stored:
+            try:
+                return await read_samples(self._connection, series_ids, span, most=True)
+            except TooManySamplesError:  # of all; perhaps not of these
+                pass
+        return await read_samples(self._connection, series_ids, span)
 
 
 Reading = tuple[list[int], NDArray[np.int64], Range]
