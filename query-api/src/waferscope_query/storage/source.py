@@ -21,7 +21,15 @@ from waferscope_query.storage.database import Database
 from waferscope_query.storage.follower import Follower
 from waferscope_query.storage.index import BUCKET_LABEL, Found, Part, SeriesIndex
 from waferscope_query.storage.native import with_natives
-from waferscope_query.storage.reader import Span, instant, one_snapshot, read_histograms, read_natives
+from waferscope_query.storage.reader import (
+    Span,
+    instant,
+    one_snapshot,
+    read_histograms,
+    read_natives,
+    read_starts,
+)
+from waferscope_query.storage.starts import with_starts
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_query")
@@ -126,6 +134,9 @@ class DatabaseSource:
         natives = await read_natives(connection, np.unique(own.series_ids), wider) if len(own) else None
         read = Read(points, classic, max_samples)
         samples = await asyncio.to_thread(assemble, found, read, selection.matchers, self.pool)
+        if selection.starts and len(samples.ts):
+            told = await read_starts(connection, plain, span)
+            samples = await asyncio.to_thread(with_starts, samples, found, read, told)
         if natives is None or not len(natives.ts):
             return samples
         samples = await asyncio.to_thread(with_natives, samples, own.labels, own.series_ids, natives, span.start_ms)

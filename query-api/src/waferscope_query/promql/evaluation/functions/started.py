@@ -17,7 +17,7 @@ from waferscope_query.promql.source import Samples
 
 Bools = NDArray[np.bool_]
 
-OVERLAP = "sample has start time that overlaps with previous sample timestamp for metric name"
+OVERLAP = "sample has start time that overlaps with previous sample timestamp for metric"
 
 
 def growth(node: Call, windows: Windows, context: Context) -> Vector:
