@@ -29,6 +29,10 @@ class QuerySettings(Site):
         64 << 20, ge=0, description="Bytes of answered steps that are kept in memory, with cache_bytes; 0 keeps none"
     )
     lookback: float = Field(300.0, gt=0, description="Seconds that a sample counts as current, without a stale marker")
+    use_start_timestamps: bool = Field(
+        False,  # noqa: FBT003
+        description="Whether rate() and others look at start timestamps; a request may say otherwise by a header",
+    )
     slow_query: float = Field(10.0, ge=0, description="Seconds from which a query is logged as slow")
     active_queries: Path | None = Field(
         None, description="File that notes the queries under way; after a crash the next start logs what it holds"

@@ -210,7 +210,7 @@ def _numbers(request: _Request, context: Context, rejects: Rejects) -> Part | No
         times=found.times,
         starts=starts,
         values=found.values,
-        starting=starts > 0,
+        starting=(found.values.view(np.uint64) != STALE) & (request.version == 2),  # noqa: PLR2004, 1.0 tells none
     )
     return Part(points, delta=False)
 

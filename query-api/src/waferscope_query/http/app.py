@@ -49,7 +49,11 @@ def create_app(settings: QuerySettings, database: Database) -> FastAPI:
         SampleCache(settings.cache_bytes, ResultCache(settings.result_cache_bytes if settings.cache_bytes else 0)),
     )
     metrics = Metrics(source)
-    limits = Limits(lookback_ms=round(settings.lookback * 1000), max_samples=settings.max_samples)
+    limits = Limits(
+        lookback_ms=round(settings.lookback * 1000),
+        max_samples=settings.max_samples,
+        use_starts=settings.use_start_timestamps,
+    )
     admission = Admission(settings.max_concurrency, settings.timeout)
     activity = Activity(settings.slow_query, settings.active_queries, settings.max_concurrency)
     app = FastAPI(

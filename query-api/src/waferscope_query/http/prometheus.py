@@ -180,11 +180,12 @@ class PrometheusApi:
         return await answer_as(success, plan, source, control)
 
     def _limits_of(self, parameters: Parameters) -> Limits:
+        limits = replace(self._limits, use_starts=parameters.uses_starts(default=self._limits.use_starts))
         text = parameters.first("lookback_delta")
         if not text:
-            return self._limits
+            return limits
         try:
-            return replace(self._limits, lookback_ms=parse_duration(text) or self._limits.lookback_ms)
+            return replace(limits, lookback_ms=parse_duration(text) or limits.lookback_ms)
         except ValueError as error:
             raise ParameterError(f"error parsing lookback delta duration: {error}") from None
 

@@ -40,7 +40,12 @@ def reach_of(plan: Plan, tree: Expr) -> Reach | None:
         The reach; None where a step's value depends on the range that is asked for, or on no sample.
     """
     nodes = list(_nodes(tree))
-    if not plan.selections or any(map(_of_range, nodes)) or _names_depend(nodes):
+    if (
+        not plan.selections
+        or any(one.starts for one in plan.selections)
+        or any(map(_of_range, nodes))
+        or _names_depend(nodes)
+    ):
         return None
     inner = sum(node.step_ms or plan.limits.subquery_step_ms for node in nodes if isinstance(node, Subquery))
     return Reach(

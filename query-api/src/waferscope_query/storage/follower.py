@@ -27,7 +27,7 @@ class Follower:
         self._database = database
         self._index = index
         self._cache = cache
-        self._feed = Feed("series", ("series_id", "metric", "labels", "kind", "unit", "help"))
+        self._feed = Feed("series", ("series_id", "metric", "labels", "kind", "unit", "help", "classic"))
         self._snapshot: str | None = None
         self._running: asyncio.Task[None] | None = None
         self._waiting: asyncio.Task[None] | None = None
@@ -75,7 +75,8 @@ class Follower:
 
 def _stored(row: asyncpg.Record) -> StoredSeries:
     labels = msgspec.json.decode(row["labels"])
-    return StoredSeries(row["series_id"], row["metric"], labels, row["kind"], row["unit"], row["help"])
+    told = (row["kind"], row["unit"], row["help"], row["classic"])
+    return StoredSeries(row["series_id"], row["metric"], labels, *told)
 
 
 def _seen(task: asyncio.Task[None]) -> None:

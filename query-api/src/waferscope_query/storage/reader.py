@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.storage.classic import ClassicPoints, classic_points
-from waferscope_query.storage.copied import parse_histograms
+from waferscope_query.storage.copied import parse_histograms, parse_starts
 from waferscope_query.storage.native import NativePoints, parse_native
 from waferscope_query.storage.runs import Runs, parse_runs
+from waferscope_query.storage.starts import NOTHING_TOLD, Starts
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_query")
@@ -94,6 +95,13 @@ async def read_natives(connection: PoolConnectionProxy, series_ids: NDArray[np.i
         return parse_native(b"", span.max_samples)
     data = await _copy(connection, "copy_native_histograms", series_ids, span)
     return await asyncio.to_thread(parse_native, data, span.max_samples)
+
+
+async def read_starts(connection: PoolConnectionProxy, series_ids: NDArray[np.int64], span: Span) -> Starts:
+    """Read when plain series began to count; arguments and errors as `read_samples`."""
+    if not await connection.fetchval(_SQL["any_start_times"]):
+        return NOTHING_TOLD
+    return Starts(*parse_starts(await _copy(connection, "copy_start_times", series_ids, span)))
 
 
 async def _copy(connection: PoolConnectionProxy, name: str, series_ids: NDArray[np.int64], span: Span) -> bytes:

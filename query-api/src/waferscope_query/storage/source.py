@@ -22,7 +22,15 @@ from waferscope_query.storage.database import Database
 from waferscope_query.storage.follower import Follower
 from waferscope_query.storage.index import BUCKET_LABEL, OWN_PARTS, Found, Part, SeriesIndex
 from waferscope_query.storage.native import with_natives
-from waferscope_query.storage.reader import Span, instant, one_snapshot, read_histograms, read_natives
+from waferscope_query.storage.reader import (
+    Span,
+    instant,
+    one_snapshot,
+    read_histograms,
+    read_natives,
+    read_starts,
+)
+from waferscope_query.storage.starts import with_starts
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_query")
@@ -95,7 +103,7 @@ class DatabaseSource:
         for one, rows in found.items():
             if not len(rows):
                 continue
-            if not self.cache.max_bytes or (rows.parts != Part.PLAIN).any():
+            if not self.cache.max_bytes or one.starts or (rows.parts != Part.PLAIN).any():
                 return found, None
             runs = view.remembered(np.unique(rows.series_ids), Span(one.start_ms, one.end_ms, max_samples))
             if runs is None:
@@ -167,12 +175,15 @@ class DatabaseSource:
         natives = await read_natives(connection, np.unique(own.series_ids), wider) if len(own) else None
         read = Read(points, classic, max_samples)
         samples = await asyncio.to_thread(assemble, found, read, selection.matchers, self.pool)
+        if selection.starts and len(samples.ts):
+            told = await read_starts(connection, plain, span)
+            samples = await asyncio.to_thread(with_starts, samples, found, read, told)
         if natives is None or not len(natives.ts):
             return samples
         samples = await asyncio.to_thread(with_natives, samples, own.labels, own.series_ids, natives, span.start_ms)
         if len(samples.ts) > max_samples:
             raise TooManySamplesError
-        return samples
+        return samples if selection.starts else replace(samples, starts=None)
 
     async def _presented(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[LabelFrame]:
         """Label sets that satisfy one set of matchers, those of buckets with their `le`."""

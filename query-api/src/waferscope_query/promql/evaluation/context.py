@@ -19,7 +19,6 @@ from waferscope_query.promql.parallel import over_blocks
 from waferscope_query.promql.parsing.tree import Expr
 from waferscope_query.promql.source import Samples
 
-_SERIES_PER_BLOCK = 2_000
 _CELLS_PER_BLOCK = 100_000  # worth handing over to another thread
 
 
@@ -94,11 +93,6 @@ class Context:
         if series * steps > self.limits.max_samples:
             raise TooManySamplesError
         return np.zeros((series, steps)), np.zeros((series, steps), np.bool_)
-
-    def blocks(self, series: int) -> list[tuple[int, int]]:
-        """The blocks of series to work through, with a call of `control.check` before each."""
-        starts = range(0, series, _SERIES_PER_BLOCK)
-        return [(first, min(series, first + _SERIES_PER_BLOCK)) for first in starts]
 
     def over_blocks(self, count: int, kernel: Callable[..., None], *arrays: Any) -> None:
         """Call `kernel(*arrays, first, last)` for blocks of `count` series in threads; deadline and cancel are heeded.

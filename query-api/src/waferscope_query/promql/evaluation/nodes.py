@@ -15,6 +15,7 @@ from waferscope_query.promql.evaluation.functions import IMPLEMENTED
 from waferscope_query.promql.evaluation.functions.extended import refusal
 from waferscope_query.promql.evaluation.histogram_operators import negated
 from waferscope_query.promql.evaluation.selecting import instant_vector, range_vector, subquery
+from waferscope_query.promql.evaluation.smoothing import smoothed_vector
 from waferscope_query.promql.evaluation.values import Scalar, String, Value, Vector
 from waferscope_query.promql.grid import Grid
 from waferscope_query.promql.parsing.tree import (
@@ -83,7 +84,7 @@ def _(node: Unary, context: Context) -> Value:
 
 @visit.register
 def _(node: VectorSelector, context: Context) -> Vector:
-    return instant_vector(node, context)
+    return smoothed_vector(node, context) if node.extension == "smoothed" else instant_vector(node, context)
 
 
 @visit.register

@@ -72,7 +72,8 @@ def _prepared(samples: Samples, pool: ScratchPool) -> Samples:
     """The samples as the kernels take them: one layout, or each variant would be compiled anew."""
     labels = LabelFrame(samples.labels.names, samples.labels.codes, pool)
     offsets, ts = (np.require(array, np.int64, ["C", "W"]) for array in (samples.offsets, samples.ts))
-    return Samples(labels, offsets, ts, np.require(samples.values, np.float64, ["C", "W"]), samples.histograms)
+    starts = None if samples.starts is None else np.require(samples.starts, np.int64, ["C", "W"])
+    return Samples(labels, offsets, ts, np.require(samples.values, np.float64, ["C", "W"]), samples.histograms, starts)
 
 
 def _final(value: Value, lookback_ms: int) -> Scalar | String | Vector | Samples:
