@@ -2,10 +2,8 @@
 
 import asyncio
 import re
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -17,14 +15,15 @@ from waferscope_query.http.endpoint import served
 from waferscope_query.http.envelope import Success, dump
 from waferscope_query.http.errors import ParameterError
 from waferscope_query.http.openapi import describe
-from waferscope_query.http.parameters import MAX_MS, MIN_MS, Parameters, matcher_sets, parse_duration
+from waferscope_query.http.parameters import MAX_MS, MIN_MS, Parameters, matcher_sets
+from waferscope_query.http.planning import Planning, instant, over_range, planned
+from waferscope_query.http.stats import statistics, warning, with_statistics
 from waferscope_query.http.truncate import truncate
 from waferscope_query.promql.control import Control
 from waferscope_query.promql.engine import answer
 from waferscope_query.promql.errors import ParseError
+from waferscope_query.promql.evaluation.tracing import Trace
 from waferscope_query.promql.grid import Limits
-from waferscope_query.promql.parsing import parse
-from waferscope_query.promql.plan import Plan, plan_instant, plan_range
 from waferscope_query.promql.printing import format_query, parse_query
 from waferscope_query.promql.render import render
 from waferscope_query.promql.source import Source
@@ -59,10 +58,11 @@ class PrometheusApi:
         router = APIRouter(prefix="/api/v1", tags=["Prometheus"])
         both, get = ["GET", "POST"], ["GET"]
         common = ("timeout", "limit")
+        asked = ("lookback_delta", "stats", *common)
         many = ("match[]", "start", "end", *common)
         for path, methods, handler, extra in (
-            ("/query", both, self.query, describe("query", "time", "lookback_delta", *common)),
-            ("/query_range", both, self.query_range, describe(*_RANGE, "lookback_delta", *common)),
+            ("/query", both, self.query, describe("query", "time", *asked)),
+            ("/query_range", both, self.query_range, describe(*_RANGE, *asked)),
             ("/series", both, self.series, describe(*many)),
             ("/labels", both, self.labels, describe(*many)),
             ("/label/{name}/values", get, self.label_values, describe(*many, path="name")),
@@ -79,35 +79,16 @@ class PrometheusApi:
     async def query(self, parameters: Parameters, control: Control) -> Success:
         """Evaluate an expression at one time."""
         limit = parameters.limit()
-        moment = parameters.time("time", time.time_ns() // 1_000_000)
-        limits = self._limits_of(parameters)
+        planning = instant(parameters, self._limits)
         with self._noted(parameters, "time"):
-            return await self._answer(
-                lambda: plan_instant(parse(parameters.first("query")), moment, limits),
-                self._source_for(parameters),
-                control,
-                limit,
-            )
+            return await self._answer(planning, parameters, control, limit)
 
     async def query_range(self, parameters: Parameters, control: Control) -> Success:
         """Evaluate an expression at every step of a range."""
         limit = parameters.limit()
-        start, end = parameters.required_time("start"), parameters.required_time("end")
-        if end < start:
-            raise ParameterError.named("end", "end timestamp must not be before start time")
-        step = parameters.duration("step")
-        if step <= 0:
-            raise ParameterError.named(
-                "step", "zero or negative query resolution step widths are not accepted. Try a positive integer"
-            )
-        limits = self._limits_of(parameters)
+        planning = over_range(parameters, self._limits)
         with self._noted(parameters, "start", "end", "step"):
-            return await self._answer(
-                lambda: plan_range(parse(parameters.first("query")), start, end, step, limits),
-                self._source_for(parameters),
-                control,
-                limit,
-            )
+            return await self._answer(planning, parameters, control, limit)
 
     async def series(self, parameters: Parameters, _: Control) -> Success:
         """List the series that match a selector."""
@@ -154,25 +135,17 @@ class PrometheusApi:
     def _source_for(self, parameters: Parameters) -> Source:
         return self._uncached if parameters.first("nocache") in ("1", "true") else self._source
 
-    async def _answer(self, plan: Callable[[], Plan], source: Source, control: Control, limit: int) -> Success:
+    async def _answer(self, planning: Planning, parameters: Parameters, control: Control, limit: int) -> Success:
         """Answer a query, everything that takes time in threads."""
-        try:
-            planned = await asyncio.to_thread(plan)
-        except ParseError as error:
-            raise ParameterError.named("query", error) from None
-        found = await answer(planned, source, control)
+        stats = parameters.first("stats")
+        trace = Trace() if stats else None
+        found = await answer(await planned(planning), self._source_for(parameters), control, trace)
         kept, truncated = await asyncio.to_thread(truncate, found, limit)
         data = await asyncio.to_thread(render, kept)
-        return Success(data, (*found.warnings, _TRUNCATED) if truncated else found.warnings, found.infos)
-
-    def _limits_of(self, parameters: Parameters) -> Limits:
-        text = parameters.first("lookback_delta")
-        if not text:
-            return self._limits
-        try:
-            return replace(self._limits, lookback_ms=parse_duration(text) or self._limits.lookback_ms)
-        except ValueError as error:
-            raise ParameterError(f"error parsing lookback delta duration: {error}") from None
+        if trace is not None:
+            data = with_statistics(data, dump(statistics(trace, stats, control.waited)))
+        warnings = (*found.warnings, *([_TRUNCATED] if truncated else []), *warning(stats))
+        return Success(data, warnings, found.infos)
 
 
 def _span(parameters: Parameters) -> tuple[int, int, int]:

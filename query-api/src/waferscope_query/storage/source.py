@@ -10,6 +10,7 @@ import numpy as np
 from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
+from waferscope_query.promql import usage
 from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.promql.labels import LabelFrame, StringPool
 from waferscope_query.promql.matchers import Matcher
@@ -57,11 +58,18 @@ class DatabaseSource:
         """Fetch all selections (see `Source.select`)."""
         await self.follower.refresh()
         found = {one: await asyncio.to_thread(self.index.find, one.matchers) for one in dict.fromkeys(selections)}
+        usage.current().check_series(sum(map(len, found.values())))
         filled = {one: rows for one, rows in found.items() if len(rows)}
         samples = dict.fromkeys(found, _nothing(self.pool))
         if filled:
             samples |= await self._read(filled, max_samples)
         return [samples[one] for one in selections]
+
+    async def count(self, selections: Sequence[Selection]) -> list[int]:
+        """Tell how many series of the index match selections; a histogram's buckets count as one."""
+        await self.follower.refresh()
+        found = {one: await asyncio.to_thread(self.index.find, one.matchers) for one in dict.fromkeys(selections)}
+        return [len(found[one]) for one in selections]
 
     async def label_names(self, matcher_sets: MatcherSets, start_ms: int, end_ms: int) -> list[str]:
         """Sorted names of the labels of the matching series."""
@@ -109,7 +117,8 @@ class DatabaseSource:
             self.cache.session(connection) as session,
         ):
             for selection, rows in found.items():
-                samples[selection] = await self._read_one(connection, session, selection, rows, max_samples)
+                with usage.current().reading(selection, len(rows)):
+                    samples[selection] = await self._read_one(connection, session, selection, rows, max_samples)
                 max_samples -= len(samples[selection].ts)
         return samples
 

@@ -31,7 +31,7 @@ class Context:
         limits: What the query may use.
         samples: The fetched samples by the first character of their selector.
         pool: The query's strings.
-        control: Deadline and cancellation.
+        control: Deadline, cancellation, and what the query may use.
         notes: Where annotations go.
         times: int64[s], ms: the steps of `grid`.
     """
@@ -86,11 +86,18 @@ class Context:
 
         Raises:
             TooManySamplesError: The limit forbids it.
+            MemoryLimitError: The query's share of memory is too small for it.
+            MemoryExhaustedError: Other queries have the memory.
         """
         steps = len(self.times)
         if series * steps > self.limits.max_samples:
             raise TooManySamplesError
-        return np.zeros((series, steps)), np.zeros((series, steps), np.bool_)
+        values, present = (
+            np.zeros((series, steps)),
+            np.zeros((series, steps), np.bool_),
+        )  # the system gives it when used
+        self.control.usage.hold(values, present)
+        return values, present
 
     def blocks(self, series: int) -> list[tuple[int, int]]:
         """The blocks of series to work through, with a call of `control.check` before each."""

@@ -11,6 +11,7 @@ import numpy as np
 from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
+from waferscope_query.promql import usage
 from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.storage.cache import changes
 from waferscope_query.storage.cache.block import WIDTH_MS, Block, Range, gather
@@ -19,6 +20,7 @@ from waferscope_query.storage.reader import Span, read_samples
 
 _USUAL_BYTES = WIDTH_MS // 15_000 * 16  # of a series in a block, at a sample each 15 s
 _MOST_BLOCKS = 10_000  # of a query: a range that nobody fills
+_SAMPLE_BYTES = 16  # its time and value
 _FORGET_S = 600.0  # without a query
 _EDGE_ROWS = 1_000_000  # that reading whole blocks may take beside what was asked for
 
@@ -156,7 +158,8 @@ class Session:
             raise TooManySamplesError
         self._cache.used(numbers)
         self._cache.misses += min(read, len(points))
-        self._cache.hits += len(points) - min(read, len(points))
+        self._cache.hits += (hits := len(points) - min(read, len(points)))
+        usage.current().from_memory(hits, hits * _SAMPLE_BYTES)
         return points
 
     async def _completed(
