@@ -46,8 +46,12 @@ def create_app(settings: QuerySettings, database: Database) -> FastAPI:
     """
     source = DatabaseSource(database, SampleCache(settings.cache_bytes))
     metrics = Metrics(source)
-    limits = Limits(lookback_ms=round(settings.lookback * 1000), max_samples=settings.max_samples)
-    admission = Admission(settings.max_concurrency, settings.timeout)
+    limits = Limits(
+        lookback_ms=round(settings.lookback * 1000),
+        max_samples=settings.max_samples,
+        max_series=settings.max_series,
+    )
+    admission = Admission(settings, metrics)
     activity = Activity(settings.slow_query, settings.active_queries, settings.max_concurrency)
     app = FastAPI(
         title="WaferScope query service",

@@ -19,7 +19,7 @@ from waferscope_query.promql.evaluation.tracing import Trace
 from waferscope_query.promql.explaining import expected, milliseconds, taken, tree
 from waferscope_query.promql.grid import Limits
 from waferscope_query.promql.plan import Plan
-from waferscope_query.promql.render import render
+from waferscope_query.promql.render import render, room
 from waferscope_query.promql.usage import Read
 from waferscope_query.storage.source import DatabaseSource
 
@@ -71,6 +71,7 @@ class ExplainApi:
         trace = Trace()
         found = await answer(plan, self._source.uncached() if uncached else self._source, control, trace)
         began = time.perf_counter()
+        control.usage.charge(room(found))
         rendered = await asyncio.to_thread(render, found)
         stages |= {
             "select": milliseconds(trace.selecting),

@@ -25,7 +25,7 @@ from waferscope_query.promql.errors import ParseError
 from waferscope_query.promql.evaluation.tracing import Trace
 from waferscope_query.promql.grid import Limits
 from waferscope_query.promql.printing import format_query, parse_query
-from waferscope_query.promql.render import render
+from waferscope_query.promql.render import render, room
 from waferscope_query.promql.source import Source
 
 _TRUNCATED = "results truncated due to limit"
@@ -141,6 +141,7 @@ class PrometheusApi:
         trace = Trace() if stats else None
         found = await answer(await planned(planning), self._source_for(parameters), control, trace)
         kept, truncated = await asyncio.to_thread(truncate, found, limit)
+        control.usage.charge(room(kept))
         data = await asyncio.to_thread(render, kept)
         if trace is not None:
             data = with_statistics(data, dump(statistics(trace, stats, control.waited)))

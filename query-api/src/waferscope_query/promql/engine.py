@@ -89,7 +89,7 @@ async def _select(plan: Plan, source: Source, usage: Usage) -> list[Samples]:
         raise
     finally:
         usage.settle()
-    distinct = {id(one): one for one in samples}.values()
+    distinct = dict(zip(plan.selections, samples, strict=True)).values()
     usage.check_series(sum(len(one.labels) for one in distinct))
     for one in distinct:
         usage.hold(*arrays_of(one))

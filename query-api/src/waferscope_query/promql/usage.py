@@ -81,7 +81,7 @@ class Usage:
     Args:
         max_bytes: Of arrays at a time.
         pool: Where bytes beyond the reserved ones come from.
-        reserved: Bytes of the pool that are the query's already.
+        reserved: Bytes of the pool that are the query's already, and that others give back.
 
     Attributes:
         max_series: That its selections may match, together.
@@ -174,11 +174,11 @@ class Usage:
             self._passing = 0
 
     def end(self) -> None:
-        """Give everything back: the query is over."""
+        """Give back what goes beyond the reserved bytes: the query is over."""
         with self._lock:
             if self._pool is not None:
-                self._pool.give(self._granted)
-            self._pool, self._granted, self._reserved = None, 0, 0
+                self._pool.give(self._granted - self._reserved)
+            self._pool, self._granted = None, self._reserved
 
     @contextmanager
     def reading(self, selection: object, series: int) -> Iterator[None]:

@@ -17,11 +17,14 @@ Visit = Callable[[Expr, Context], Value]
 
 
 def holding(visit: Visit) -> Visit:
-    """Count what nodes evaluate to."""
+    """Count what nodes evaluate to, each value beside its operands."""
+    operands: list[Value] = []
 
     def counted(node: Expr, context: Context) -> Value:
+        mark = len(operands)
         value = visit(node, context)
         context.control.usage.hold(*_arrays_of_value(value))
+        operands[mark:] = [value]
         return value
 
     return counted

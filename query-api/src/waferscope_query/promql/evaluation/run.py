@@ -22,8 +22,6 @@ from waferscope_query.promql.parsing.literals import scrub
 from waferscope_query.promql.plan import Plan
 from waferscope_query.promql.source import Samples
 
-_VISIT = holding(visit)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
@@ -71,7 +69,9 @@ def evaluate_plan(
         for start in statistics_selectors(plan.query.tree):
             by_selector[start] = statistics_of(by_selector[start])
     notes = Notes(plan.query.text)
-    visiting = _VISIT if trace is None else trace.tracing(_VISIT, plan.grid)
+    visiting = holding(visit)
+    if trace is not None:
+        visiting = trace.tracing(visiting, plan.grid)
     context = Context(visiting, plan.grid, plan.grid, plan.limits, by_selector, scratch, control, notes)
     with np.errstate(all="ignore"):  # IEEE 754's answers are PromQL's: 1/0 is +Inf
         value = _final(visiting(plan.query.tree, context), plan.limits.lookback_ms)

@@ -56,7 +56,7 @@ class Trace:
         nodes: By the identity of a node in the plan's tree.
         counts: The samples consumed.
         samples: What the selections of the plan brought.
-        peak: Samples and results held at a time: of selectors and aggregations as Prometheus counts them, else about so.
+        peak: Samples and results held at a time: Prometheus's number for selectors and aggregations, else about it.
         selecting: Seconds that fetching the samples took.
         evaluating: Seconds that computing took.
     """
