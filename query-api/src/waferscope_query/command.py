@@ -29,13 +29,21 @@ def query(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: The parser of `waferscope query`.
     """
-    parser.add_argument("expr", metavar="EXPR", help="PromQL")
-    parser.add_argument("--time", help="when: Unix seconds or RFC 3339 (default: now)")
-    parser.add_argument("--start", help="first moment of a range")
-    parser.add_argument("--end", help="last moment of a range (default: now)")
-    parser.add_argument("--step", default="60s", help="between the steps of a range (default: %(default)s)")
+    _asked(parser)
     _common(parser)
     parser.set_defaults(run=_run_query)
+
+
+def explain(parser: argparse.ArgumentParser) -> None:
+    """Show how the query service answers an expression: plan, what is read from where, milliseconds of each node.
+
+    Args:
+        parser: The parser of `waferscope explain`.
+    """
+    _asked(parser)
+    parser.add_argument("--plan", action="store_true", help="show the plan alone, evaluate nothing")
+    _common(parser)
+    parser.set_defaults(run=_run_explain)
 
 
 def jobs(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +57,14 @@ def jobs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, default=50, help="runs at most (default: %(default)s)")
     _common(parser)
     parser.set_defaults(run=_run_jobs)
+
+
+def _asked(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("expr", metavar="EXPR", help="PromQL")
+    parser.add_argument("--time", help="when: Unix seconds or RFC 3339 (default: now)")
+    parser.add_argument("--start", help="first moment of a range")
+    parser.add_argument("--end", help="last moment of a range (default: now)")
+    parser.add_argument("--step", default="60s", help="between the steps of a range (default: %(default)s)")
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +92,16 @@ def _run_query(args: argparse.Namespace) -> int:
 
     answer = client.query(args.url, args.expr, time=args.time, start=args.start, end=args.end, step=args.step)
     print(client.text(answer) if args.json else tables.result(answer))
+    return 0
+
+
+def _run_explain(args: argparse.Namespace) -> int:
+    from waferscope_query import client, explained  # noqa: PLC0415 - as above
+
+    answer = client.explain(
+        args.url, args.expr, time=args.time, start=args.start, end=args.end, step=args.step, plan=args.plan
+    )
+    print(client.text(answer) if args.json else explained.text(answer))
     return 0
 
 

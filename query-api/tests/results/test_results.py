@@ -55,7 +55,7 @@ async def ask(source: DatabaseSource, expr: str, grid: Grid) -> Result:
     """Answer as the service does, by steps."""
     query = parse(expr)
     plan = plan_range(query, grid.start_ms, grid.end_ms, grid.step_ms)
-    reach = reach_of(plan, query.tree)
+    reach = reach_of(plan)
     assert reach is not None
 
     async def compute(part: Grid) -> Piece:
@@ -176,8 +176,7 @@ async def test_the_least_used_results_are_given_up_first(source: DatabaseSource,
     ],
 )
 def test_what_depends_on_the_range_is_not_taken_apart(expr: str) -> None:
-    query = parse(expr)
-    assert reach_of(plan_range(query, T0, T0 + 600_000, STEP), query.tree) is None
+    assert reach_of(plan_range(parse(expr), T0, T0 + 600_000, STEP)) is None
 
 
 @pytest.mark.parametrize(
@@ -190,8 +189,7 @@ def test_what_depends_on_the_range_is_not_taken_apart(expr: str) -> None:
     ],
 )
 def test_a_step_reaches_as_far_as_its_selectors(expr: str, behind: int, ahead: int) -> None:
-    query = parse(expr)
-    assert reach_of(plan_range(query, T0, T0 + 600_000, STEP), query.tree) == Reach(behind, ahead)
+    assert reach_of(plan_range(parse(expr), T0, T0 + 600_000, STEP)) == Reach(behind, ahead)
 
 
 def test_an_entry_keeps_the_longer_part_that_did_not_change() -> None:

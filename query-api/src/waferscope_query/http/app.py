@@ -18,6 +18,7 @@ from waferscope_query.http.cors import Cors
 from waferscope_query.http.envelope import failure
 from waferscope_query.http.errors import ErrorType, error_type
 from waferscope_query.http.exemplars import ExemplarApi
+from waferscope_query.http.explain import ExplainApi
 from waferscope_query.http.forwarding import Forwarding
 from waferscope_query.http.observe import Metrics, Observed
 from waferscope_query.http.problems import invalid, problem
@@ -53,8 +54,9 @@ def create_app(settings: QuerySettings, database: Database) -> FastAPI:
         lookback_ms=round(settings.lookback * 1000),
         max_samples=settings.max_samples,
         use_starts=settings.use_start_timestamps,
+        max_series=settings.max_series,
     )
-    admission = Admission(settings.max_concurrency, settings.timeout)
+    admission = Admission(settings, metrics)
     activity = Activity(settings.slow_query, settings.active_queries, settings.max_concurrency)
     app = FastAPI(
         title="WaferScope query service",
@@ -66,6 +68,7 @@ def create_app(settings: QuerySettings, database: Database) -> FastAPI:
     )
     patch_fastapi(app, redirect_from_root_to_docs=False)
     app.include_router(PrometheusApi(source, source.uncached(), admission, limits, activity).router())
+    app.include_router(ExplainApi(source, admission, limits, activity).router())
     app.include_router(ExemplarApi(ExemplarStore(source, database), admission).router())
     app.include_router(StatusApi(settings, source, admission).router())
     app.include_router(AdminApi(source, database, enabled=settings.enable_admin_api).router())

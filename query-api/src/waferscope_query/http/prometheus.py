@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -17,26 +16,27 @@ from waferscope_query.http.endpoint import served
 from waferscope_query.http.envelope import Success, dump
 from waferscope_query.http.errors import ParameterError
 from waferscope_query.http.openapi import describe
-from waferscope_query.http.parameters import MAX_MS, MIN_MS, Parameters, matcher_sets, parse_duration
+from waferscope_query.http.parameters import MAX_MS, MIN_MS, Parameters, matcher_sets
+from waferscope_query.http.planning import instant, over_range, planned
+from waferscope_query.http.stats import statistics, warning, with_statistics
 from waferscope_query.http.truncate import truncate
 from waferscope_query.promql.control import Control
 from waferscope_query.promql.engine import answer_as
 from waferscope_query.promql.errors import ParseError
 from waferscope_query.promql.evaluation.run import Answer
+from waferscope_query.promql.evaluation.tracing import Trace
 from waferscope_query.promql.grid import Grid, Limits
-from waferscope_query.promql.parsing import Query, parse
-from waferscope_query.promql.plan import Plan, plan_instant, plan_range
+from waferscope_query.promql.plan import Plan, plan_range
 from waferscope_query.promql.printing import format_query, parse_query
-from waferscope_query.promql.render import render
+from waferscope_query.promql.render import render, room
 from waferscope_query.promql.source import Source
 from waferscope_query.results.answering import Piece, Question, answer_by_steps
 from waferscope_query.results.cache import Key
-from waferscope_query.results.reach import reach_of
+from waferscope_query.results.reach import Reach, reach_of
 from waferscope_query.storage.source import DatabaseSource
 
 _TRUNCATED = "results truncated due to limit"
 _ESCAPED = re.compile(r"__|_([0-9A-Fa-f]{1,6})_")
-_SHORT = 1000  # characters of an expression that is parsed within a few milliseconds
 _RANGE = ("query", "start", "end", "step")
 
 
@@ -66,10 +66,11 @@ class PrometheusApi:
         router = APIRouter(prefix="/api/v1", tags=["Prometheus"])
         both, get = ["GET", "POST"], ["GET"]
         common = ("timeout", "limit")
+        asked = ("lookback_delta", "stats", *common)
         many = ("match[]", "start", "end", *common)
         for path, methods, handler, extra in (
-            ("/query", both, self.query, describe("query", "time", "lookback_delta", *common)),
-            ("/query_range", both, self.query_range, describe(*_RANGE, "lookback_delta", *common)),
+            ("/query", both, self.query, describe("query", "time", *asked)),
+            ("/query_range", both, self.query_range, describe(*_RANGE, *asked)),
             ("/series", both, self.series, describe(*many)),
             ("/labels", both, self.labels, describe(*many)),
             ("/label/{name}/values", get, self.label_values, describe(*many, path="name")),
@@ -86,38 +87,20 @@ class PrometheusApi:
     async def query(self, parameters: Parameters, control: Control) -> Success:
         """Evaluate an expression at one time."""
         limit = parameters.limit()
-        moment = parameters.time("time", time.time_ns() // 1_000_000)
-        limits = self._limits_of(parameters)
+        planning = instant(parameters, self._limits)
         with self._noted(parameters, "time"):
-            _, plan = await _planned(parameters, lambda query: plan_instant(query, moment, limits))
-            return await self._answer(plan, self._source_for(parameters), control, limit)
+            return await self._answer(await planned(planning), parameters, control, limit)
 
     async def query_range(self, parameters: Parameters, control: Control) -> Success:
         """Evaluate an expression at every step of a range."""
         limit = parameters.limit()
-        start, end = parameters.required_time("start"), parameters.required_time("end")
-        if end < start:
-            raise ParameterError.named("end", "end timestamp must not be before start time")
-        step = parameters.duration("step")
-        if step <= 0:
-            raise ParameterError.named(
-                "step", "zero or negative query resolution step widths are not accepted. Try a positive integer"
-            )
-        limits = self._limits_of(parameters)
+        planning = over_range(parameters, self._limits)
         with self._noted(parameters, "start", "end", "step"):
-            query, plan = await _planned(parameters, lambda query: plan_range(query, start, end, step, limits))
-            reach = None if limit or self._bypassing(parameters) else reach_of(plan, query.tree)
+            plan = await planned(planning)
+            reach = None if limit or parameters.first("stats") or _bypassing(parameters) else reach_of(plan)
             if reach is None:
-                return await self._answer(plan, self._source_for(parameters), control, limit)
-
-            def compute(grid: Grid) -> Awaitable[Piece]:
-                part = plan if grid == plan.grid else plan_range(query, grid.start_ms, grid.end_ms, step, limits)
-                return answer_as(Piece.of, part, self._source, control)
-
-            key = Key(query.text, step, start % step, limits.lookback_ms)
-            question = Question(key, plan.grid, reach)
-            result = await answer_by_steps(self._results, question, compute, self._source.follower.refresh)
-            return Success(result.data, result.warnings, result.infos)
+                return await self._answer(plan, parameters, control, limit)
+            return await self._answer_by_steps(plan, reach, control)
 
     async def series(self, parameters: Parameters, _: Control) -> Success:
         """List the series that match a selector."""
@@ -162,46 +145,45 @@ class PrometheusApi:
         return self._activity.query(**{name: parameters.first(name) for name in ("query", *names)})
 
     def _source_for(self, parameters: Parameters) -> Source:
-        return self._uncached if self._bypassing(parameters) else self._source
+        return self._uncached if _bypassing(parameters) else self._source
 
-    @staticmethod
-    def _bypassing(parameters: Parameters) -> bool:
-        return parameters.first("nocache") in ("1", "true")
-
-    @staticmethod
-    async def _answer(plan: Plan, source: Source, control: Control, limit: int) -> Success:
+    async def _answer(self, plan: Plan, parameters: Parameters, control: Control, limit: int) -> Success:
         """Answer a query as a whole."""
+        stats = parameters.first("stats")
+        trace = Trace() if stats else None
 
-        def success(found: Answer) -> Success:
+        def rendered(found: Answer) -> Success:
             kept, truncated = truncate(found, limit)
-            warnings = (*found.warnings, _TRUNCATED) if truncated else found.warnings
+            control.usage.charge(room(kept))
+            warnings = (*found.warnings, *([_TRUNCATED] if truncated else []), *warning(stats))
             return Success(render(kept), warnings, found.infos)
 
-        return await answer_as(success, plan, source, control)
+        success = await answer_as(rendered, plan, self._source_for(parameters), control, trace)
+        if trace is None:
+            return success
+        return replace(success, data=with_statistics(success.data, dump(statistics(trace, stats, control.waited))))
 
-    def _limits_of(self, parameters: Parameters) -> Limits:
-        limits = replace(self._limits, use_starts=parameters.uses_starts(default=self._limits.use_starts))
-        text = parameters.first("lookback_delta")
-        if not text:
-            return limits
-        try:
-            return replace(limits, lookback_ms=parse_duration(text) or limits.lookback_ms)
-        except ValueError as error:
-            raise ParameterError(f"error parsing lookback delta duration: {error}") from None
+    async def _answer_by_steps(self, plan: Plan, reach: Reach, control: Control) -> Success:
+        """Answer a range query with the help of what was answered before."""
+        step, limits = plan.grid.step_ms, plan.limits
+
+        def rendered(found: Answer) -> Piece:
+            control.usage.charge(room(found))
+            return Piece.of(found)
+
+        def compute(grid: Grid) -> Awaitable[Piece]:
+            part = plan if grid == plan.grid else plan_range(plan.asked, grid.start_ms, grid.end_ms, step, limits)
+            return answer_as(rendered, part, self._source, control)
+
+        key = Key(plan.asked.text, step, plan.grid.start_ms % step, limits.lookback_ms)
+        question = Question(key, plan.grid, reach)
+        result = await answer_by_steps(self._results, question, compute, self._source.follower.refresh)
+        return Success(result.data, result.warnings, result.infos)
 
 
-async def _planned(parameters: Parameters, plan: Callable[[Query], Plan]) -> tuple[Query, Plan]:
-    """Parse and plan the expression; a long one is work for a thread."""
-    text = parameters.first("query")
-
-    def parsed() -> tuple[Query, Plan]:
-        query = parse(text)
-        return query, plan(query)
-
-    try:
-        return parsed() if len(text) <= _SHORT else await asyncio.to_thread(parsed)
-    except ParseError as error:
-        raise ParameterError.named("query", error) from None
+def _bypassing(parameters: Parameters) -> bool:
+    """Whether a request wants nothing from memory."""
+    return parameters.first("nocache") in ("1", "true")
 
 
 def _span(parameters: Parameters) -> tuple[int, int, int]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from waferscope_query.promql.control import Control
+from waferscope_query.promql.errors import TooManySamplesError
+from waferscope_query.promql.evaluation.holding import arrays_of
 from waferscope_query.promql.evaluation.run import Answer, evaluate_plan
+from waferscope_query.promql.evaluation.tracing import Trace
 from waferscope_query.promql.grid import DEFAULT_LIMITS, Limits
 from waferscope_query.promql.parsing import parse
 from waferscope_query.promql.plan import Plan, plan_instant, plan_range
-from waferscope_query.promql.source import Source
+from waferscope_query.promql.source import Samples, Source
+from waferscope_query.promql.usage import Usage, used_by
 
 Result = TypeVar("Result")
 
@@ -34,8 +39,8 @@ async def evaluate(
         start: First step, seconds since the epoch.
         end: No step lies after it, seconds since the epoch.
         step: Seconds between steps.
-        limits: What the query may use.
-        control: Deadline and cancellation.
+        limits: What the query may ask for.
+        control: Deadline, cancellation, and what the query may use.
 
     Returns:
         Arrays over all series and steps, with warnings and infos.
@@ -59,19 +64,47 @@ async def evaluate_instant(
     return await answer(plan, source, control or Control())
 
 
-async def answer(plan: Plan, source: Source, control: Control) -> Answer:
+async def answer(plan: Plan, source: Source, control: Control, trace: Trace | None = None) -> Answer:
     """Select what a plan needs, then evaluate it in a thread; a canceled task cancels the evaluation."""
-    return await answer_as(lambda found: found, plan, source, control)
+    return await answer_as(lambda found: found, plan, source, control, trace)
 
 
-async def answer_as(form: Callable[[Answer], Result], plan: Plan, source: Source, control: Control) -> Result:
+async def answer_as(
+    form: Callable[[Answer], Result], plan: Plan, source: Source, control: Control, trace: Trace | None = None
+) -> Result:
     """Answer, and give the answer another form in the same thread: rendered, for instance."""
-    samples = await source.select(plan.selections, plan.limits.max_samples)
+    began = time.perf_counter()
+    with used_by(control.usage):
+        samples = await _select(plan, source, control.usage)
+        selected = time.perf_counter()
+        try:
+            found = await asyncio.to_thread(lambda: form(evaluate_plan(plan, samples, source.pool, control, trace)))
+        except asyncio.CancelledError:
+            control.cancel()
+            raise
+    if trace is not None:
+        trace.samples = samples
+        trace.selecting, trace.evaluating = selected - began, time.perf_counter() - selected
+    return found
+
+
+async def _select(plan: Plan, source: Source, usage: Usage) -> list[Samples]:
+    """Fetch the selections within the limits."""
+    usage.max_series = plan.limits.max_series
+    allowed = usage.max_samples(plan.limits.max_samples)
     try:
-        return await asyncio.to_thread(lambda: form(evaluate_plan(plan, samples, source.pool, control)))
-    except asyncio.CancelledError:
-        control.cancel()
+        samples = await source.select(plan.selections, allowed)
+    except TooManySamplesError:
+        if allowed < plan.limits.max_samples:
+            raise usage.too_many() from None
         raise
+    finally:
+        usage.settle()
+    distinct = dict(zip(plan.selections, samples, strict=True)).values()
+    usage.check_series(sum(len(one.labels) for one in distinct))
+    for one in distinct:
+        usage.hold(*arrays_of(one))
+    return samples
 
 
 def to_ms(seconds: float) -> int:

@@ -33,6 +33,7 @@ class Plan:
     """An expression ready to be evaluated.
 
     Attributes:
+        asked: The expression as it was written.
         query: The expression; durations and ends of the range in it are constants.
         grid: The steps.
         limits: What it may use.
@@ -41,6 +42,7 @@ class Plan:
         selection_of: The index of a selector's selection, by the first character of the selector or info().
     """
 
+    asked: Query
     query: Query
     grid: Grid
     limits: Limits
@@ -85,7 +87,7 @@ def _plan(query: Query, grid: Grid, limits: Limits, *, instant: bool) -> Plan:
     resolved = Query(query.text, mark_invariants(resolver.resolve(query.tree), grid))
     survey = _Survey(grid, limits)
     survey.visit(resolved.tree, grid.start_ms, grid.end_ms)
-    return Plan(resolved, grid, limits, instant, tuple(survey.selections), survey.selection_of)
+    return Plan(query, resolved, grid, limits, instant, tuple(survey.selections), survey.selection_of)
 
 
 class _Survey:

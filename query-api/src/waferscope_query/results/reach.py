@@ -29,17 +29,16 @@ class Reach:
         return touched[0] - self.ahead_ms, touched[1] + self.behind_ms
 
 
-def reach_of(plan: Plan, tree: Expr) -> Reach | None:
+def reach_of(plan: Plan) -> Reach | None:
     """Tell what each step of a plan stands on.
 
     Args:
         plan: Of a range query.
-        tree: Its expression as it was written.
 
     Returns:
         The reach; None where a step's value depends on the range that is asked for, or on no sample.
     """
-    nodes = list(_nodes(tree))
+    nodes = list(_nodes(plan.asked.tree))
     if (
         not plan.selections
         or any(one.starts for one in plan.selections)

@@ -10,6 +10,7 @@ import numpy as np
 from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
+from waferscope_query.promql import usage
 from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.storage.classic import ClassicPoints, classic_points
 from waferscope_query.storage.copied import parse_histograms, parse_starts
@@ -76,6 +77,8 @@ async def read_samples(
 
     Raises:
         TooManySamplesError: There are more rows than allowed.
+        MemoryLimitError: They are more than the query's share of memory holds.
+        MemoryExhaustedError: Other queries have the memory.
     """
     data = await _copy(connection, "copy_all_samples" if most else "copy_samples", series_ids, span)
     return await asyncio.to_thread(parse_runs, data, series_ids)
@@ -111,12 +114,21 @@ async def _copy(connection: PoolConnectionProxy, name: str, series_ids: NDArray[
         end=instant(span.end_ms).isoformat(),
         limit=span.max_samples + 1,
     )
-    chunks: list[bytes] = []
+    used, chunks, fits = usage.current(), list[bytes](), True
 
     async def keep(chunk: bytes) -> None:  # must not raise: asyncpg would wait for the rest of the answer forever
-        chunks.append(chunk)
+        nonlocal fits
+        fits = fits and used.fits_passing(len(chunk))
+        if fits:
+            chunks.append(chunk)
+        else:
+            chunks.clear()
 
     status = await connection.copy_from_query(sql, output=keep, format="binary")
-    if int(status.removeprefix("COPY ")) > span.max_samples:
+    rows, size = int(status.removeprefix("COPY ")), sum(map(len, chunks))
+    if rows > span.max_samples:
         raise TooManySamplesError
+    if not fits:
+        used.refuse()
+    used.from_database(rows, size)
     return b"".join(chunks)

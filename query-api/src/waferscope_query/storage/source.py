@@ -11,6 +11,7 @@ import numpy as np
 from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
+from waferscope_query.promql import usage
 from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.promql.labels import LabelFrame, StringPool
 from waferscope_query.promql.matchers import Matcher
@@ -99,18 +100,26 @@ class DatabaseSource:
     ) -> tuple[dict[Selection, Found], dict[Selection, Samples] | None]:
         """Find the series of all selections, and their samples where none has to be read."""
         found = {one: self.index.find(one.matchers) for one in dict.fromkeys(selections)}
+        usage.current().check_series(sum(map(len, found.values())))
         samples: dict[Selection, Samples] = {}
         for one, rows in found.items():
             if not len(rows):
                 continue
             if not self.cache.max_bytes or one.starts or (rows.parts != Part.PLAIN).any():
                 return found, None
-            runs = view.remembered(np.unique(rows.series_ids), Span(one.start_ms, one.end_ms, max_samples))
-            if runs is None:
-                return found, None
-            samples[one] = assemble(rows, Read(runs, [], max_samples), one.matchers, self.pool)
+            with usage.current().reading(one, len(rows)):
+                runs = view.remembered(np.unique(rows.series_ids), Span(one.start_ms, one.end_ms, max_samples))
+                if runs is None:
+                    return found, None
+                samples[one] = assemble(rows, Read(runs, [], max_samples), one.matchers, self.pool)
             max_samples -= len(runs)
         return found, samples
+
+    async def count(self, selections: Sequence[Selection]) -> list[int]:
+        """Tell how many series of the index match selections; a histogram's buckets count as one."""
+        await self.follower.refresh()
+        found = {one: await asyncio.to_thread(self.index.find, one.matchers) for one in dict.fromkeys(selections)}
+        return [len(found[one]) for one in selections]
 
     async def label_names(self, matcher_sets: MatcherSets, start_ms: int, end_ms: int) -> list[str]:
         """Sorted names of the labels of the matching series."""
@@ -158,7 +167,8 @@ class DatabaseSource:
             self.cache.session(connection) as session,
         ):
             for selection, rows in found.items():
-                samples[selection] = await self._read_one(connection, session, selection, rows, max_samples)
+                with usage.current().reading(selection, len(rows)):
+                    samples[selection] = await self._read_one(connection, session, selection, rows, max_samples)
                 max_samples -= len(samples[selection].ts)
         return samples
 

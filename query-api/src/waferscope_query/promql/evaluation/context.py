@@ -33,7 +33,7 @@ class Context:
         limits: What the query may use.
         samples: The fetched samples by the first character of their selector.
         pool: The query's strings.
-        control: Deadline and cancellation.
+        control: Deadline, cancellation, and what the query may use.
         notes: Where annotations go.
         times: int64[s], ms: the steps of `grid`.
     """
@@ -88,11 +88,18 @@ class Context:
 
         Raises:
             TooManySamplesError: The limit forbids it.
+            MemoryLimitError: The query's share of memory is too small for it.
+            MemoryExhaustedError: Other queries have the memory.
         """
         steps = len(self.times)
         if series * steps > self.limits.max_samples:
             raise TooManySamplesError
-        return np.zeros((series, steps)), np.zeros((series, steps), np.bool_)
+        values, present = (
+            np.zeros((series, steps)),
+            np.zeros((series, steps), np.bool_),
+        )  # the system gives it when used
+        self.control.usage.hold(values, present)
+        return values, present
 
     def over_blocks(self, count: int, kernel: Callable[..., None], *arrays: Any) -> None:
         """Call `kernel(*arrays, first, last)` for blocks of `count` series in threads; deadline and cancel are heeded.

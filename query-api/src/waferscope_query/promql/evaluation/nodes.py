@@ -55,16 +55,16 @@ def _(node: StringLiteral, context: Context) -> String:
 
 @visit.register
 def _(node: Paren, context: Context) -> Value:
-    return visit(node.expr, context)
+    return context.visit(node.expr, context)
 
 
 @visit.register
 def _(node: Invariant, context: Context) -> Value:
     steps = len(context.times)
     if steps == 1:
-        return visit(node.expr, context)
+        return context.visit(node.expr, context)
     start = context.grid.start_ms
-    value = visit(node.expr, context.over(Grid(start, start, 1)))
+    value = context.visit(node.expr, context.over(Grid(start, start, 1)))
     context.cells(len(value) if isinstance(value, Vector) else 1)
     if isinstance(value, Vector):
         return value.repeated(steps)
@@ -73,7 +73,7 @@ def _(node: Invariant, context: Context) -> Value:
 
 @visit.register
 def _(node: Unary, context: Context) -> Value:
-    value = visit(node.expr, context)
+    value = context.visit(node.expr, context)
     if node.op == "+":
         return value
     if isinstance(value, Scalar):

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from waferscope_query.promql.control import Control
 from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.extending import extended_window
+from waferscope_query.promql.evaluation.holding import holding
 from waferscope_query.promql.evaluation.nodes import visit
 from waferscope_query.promql.evaluation.notes import Notes
 from waferscope_query.promql.evaluation.selecting import stale_markers
 from waferscope_query.promql.evaluation.statistics import statistics_of, statistics_selectors
+from waferscope_query.promql.evaluation.tracing import Trace
 from waferscope_query.promql.evaluation.values import Scalar, String, Value, Vector, Windows
 from waferscope_query.promql.labels import LabelFrame, ScratchPool, StringPool
 from waferscope_query.promql.parsing.literals import scrub
@@ -41,18 +43,23 @@ class Answer:
     infos: tuple[str, ...]
 
 
-def evaluate_plan(plan: Plan, samples: list[Samples], pool: StringPool, control: Control) -> Answer:
+def evaluate_plan(
+    plan: Plan, samples: list[Samples], pool: StringPool, control: Control, trace: Trace | None = None
+) -> Answer:
     """Evaluate a plan; computes only, touches no storage.
 
     Args:
         plan: The expression and its steps.
         samples: One per selection of the plan, in its order.
         pool: The pool of the samples' labels.
-        control: Deadline and cancellation.
+        control: Deadline, cancellation, and what the query may use.
+        trace: Notes what each node takes and counts samples as Prometheus does; None: nothing is noted.
 
     Raises:
         ExecutionError: The expression can't be answered over this data.
         TooManySamplesError: It needs more room than the limit allows.
+        MemoryLimitError: It needs more memory than its share.
+        MemoryExhaustedError: Other queries have the memory.
         QueryTimeoutError: The deadline has passed.
         QueryCanceledError: The query was canceled.
     """
@@ -62,9 +69,12 @@ def evaluate_plan(plan: Plan, samples: list[Samples], pool: StringPool, control:
         for start in statistics_selectors(plan.query.tree):
             by_selector[start] = statistics_of(by_selector[start])
     notes = Notes(plan.query.text)
-    context = Context(visit, plan.grid, plan.grid, plan.limits, by_selector, scratch, control, notes)
+    visiting = holding(visit)
+    if trace is not None:
+        visiting = trace.tracing(visiting, plan.grid)
+    context = Context(visiting, plan.grid, plan.grid, plan.limits, by_selector, scratch, control, notes)
     with np.errstate(all="ignore"):  # IEEE 754's answers are PromQL's: 1/0 is +Inf
-        value = _final(visit(plan.query.tree, context), plan.limits.lookback_ms)
+        value = _final(visiting(plan.query.tree, context), plan.limits.lookback_ms)
     return Answer(value, context.times, plan.instant, notes.warnings, notes.infos)
 
 

@@ -13,7 +13,7 @@ from waferscope_query.promql.evaluation.kernels import instant, starts
 from waferscope_query.promql.evaluation.kernels.native import windows as native
 from waferscope_query.promql.evaluation.reset_hints import without_reset_hints
 from waferscope_query.promql.evaluation.values import Vector, Windows
-from waferscope_query.promql.grid import fixed_time, subquery_grid
+from waferscope_query.promql.grid import Grid, fixed_time, subquery_grid
 from waferscope_query.promql.histograms import HistogramCells
 from waferscope_query.promql.parsing.tree import MatrixSelector, Selecting, Subquery, VectorSelector
 from waferscope_query.promql.source import STALE_BITS, Samples
@@ -42,7 +42,7 @@ def newest_histograms(
     samples: Samples, times: NDArray[np.int64], lookback: int, stale: NDArray[np.bool_]
 ) -> HistogramCells | None:
     """Where the newest samples within the lookback are histograms, and which."""
-    if samples.histograms is None:
+    if samples.histograms is None or not len(samples.ts):
         return None
     found = np.empty((len(samples.labels), len(times)), np.int64)
     native.newest(samples.offsets, samples.ts, stale, times, lookback, found)
@@ -97,10 +97,15 @@ def range_vector(node: MatrixSelector, context: Context) -> Windows:
     return Windows(samples, looked_up_times(node, context), node.range_ms, names_kept, node.selector.extension)
 
 
+def subquery_steps(node: Subquery, context: Context) -> Grid:
+    """The steps of a subquery."""
+    ends = looked_up_times(node, context)
+    return subquery_grid(node, int(ends[0]), int(ends[-1]), context.limits)
+
+
 def subquery(node: Subquery, context: Context) -> Windows:
     """The inner expression, evaluated at its own steps, as samples."""
-    ends = looked_up_times(node, context)
-    inner_grid = subquery_grid(node, int(ends[0]), int(ends[-1]), context.limits)
+    ends, inner_grid = looked_up_times(node, context), subquery_steps(node, context)
     if inner_grid.count > context.limits.max_samples:
         raise TooManySamplesError
     inner = context.over(inner_grid)

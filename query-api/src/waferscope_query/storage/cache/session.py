@@ -11,6 +11,7 @@ import numpy as np
 from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
+from waferscope_query.promql import usage
 from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.results.cache import ResultCache
 from waferscope_query.storage.cache.block import WIDTH_MS, Block, Range, gather
@@ -20,6 +21,7 @@ from waferscope_query.storage.runs import Runs
 
 _USUAL_BYTES = WIDTH_MS // 15_000 * 16  # of a series in a block, at a sample each 15 s
 _MOST_BLOCKS = 10_000  # of a query: a range that nobody fills
+_SAMPLE_BYTES = 16  # its time and value
 _FORGET_S = 600.0  # without a query
 _ALL_FROM = 2  # the part of all series from which on reading those of all is faster
 _MOST_ROWS = 20_000_000  # of a block
@@ -186,7 +188,10 @@ class Session:
         if len(present) < len(blocks):
             return None
         runs = gather(present, series_ids, (span.start_ms, span.end_ms))
-        return None if runs is None else _limited(runs, span)
+        if runs is None:
+            return None
+        usage.current().from_memory(len(runs), len(runs) * _SAMPLE_BYTES)
+        return _limited(runs, span)
 
     def holds(self, number: int, series_ids: NDArray[np.int64]) -> bool:
         """Whether a block has all that it should have of some series; may be called in any thread."""
@@ -227,7 +232,8 @@ class Session:
         _limited(runs, span)
         self._cache.used(numbers)
         self._cache.misses += min(read, len(runs))
-        self._cache.hits += len(runs) - min(read, len(runs))
+        self._cache.hits += (hits := len(runs) - min(read, len(runs)))
+        usage.current().from_memory(hits, hits * _SAMPLE_BYTES)
         return runs
 
     def _fits(self, series_ids: NDArray[np.int64], span: Span) -> bool:
