@@ -9,6 +9,7 @@ from waferscope_query.promql.evaluation.run import Answer, evaluate_plan
 from waferscope_query.promql.grid import DEFAULT_LIMITS, Limits
 from waferscope_query.promql.parsing import parse
 from waferscope_query.promql.plan import Plan, plan_instant, plan_range
+from waferscope_query.promql.planning_history import beyond_raw
 from waferscope_query.promql.source import Source
 
 
@@ -57,9 +58,12 @@ async def evaluate_instant(
 
 async def answer(plan: Plan, source: Source, control: Control) -> Answer:
     """Select what a plan needs, then evaluate it in a thread; a canceled task cancels the evaluation."""
-    samples = await source.select(plan.selections, plan.limits.max_samples)
+    plan = beyond_raw(plan, await source.borders())
+    room = plan.limits.max_samples
+    samples = await source.select(plan.selections, room)
+    rollups = await source.rollups(plan.rollups, room - sum(len(one.ts) for one in samples)) if plan.rollups else []
     try:
-        return await asyncio.to_thread(evaluate_plan, plan, samples, source.pool, control)
+        return await asyncio.to_thread(evaluate_plan, plan, samples, source.pool, control, rollups)
     except asyncio.CancelledError:
         control.cancel()
         raise

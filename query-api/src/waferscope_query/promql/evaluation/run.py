@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from waferscope_query.promql.control import Control
 from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.extending import extended_window
+from waferscope_query.promql.evaluation.history import past_of
 from waferscope_query.promql.evaluation.nodes import visit
 from waferscope_query.promql.evaluation.notes import Notes
 from waferscope_query.promql.evaluation.selecting import stale_markers
@@ -18,7 +20,7 @@ from waferscope_query.promql.evaluation.values import Scalar, String, Value, Vec
 from waferscope_query.promql.labels import LabelFrame, ScratchPool, StringPool
 from waferscope_query.promql.parsing.literals import scrub
 from waferscope_query.promql.plan import Plan
-from waferscope_query.promql.source import Samples
+from waferscope_query.promql.source import Rollups, Samples
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +43,9 @@ class Answer:
     infos: tuple[str, ...]
 
 
-def evaluate_plan(plan: Plan, samples: list[Samples], pool: StringPool, control: Control) -> Answer:
+def evaluate_plan(
+    plan: Plan, samples: list[Samples], pool: StringPool, control: Control, rollups: Sequence[Rollups] = ()
+) -> Answer:
     """Evaluate a plan; computes only, touches no storage.
 
     Args:
@@ -49,6 +53,7 @@ def evaluate_plan(plan: Plan, samples: list[Samples], pool: StringPool, control:
         samples: One per selection of the plan, in its order.
         pool: The pool of the samples' labels.
         control: Deadline and cancellation.
+        rollups: One per rollup selection of the plan, in its order.
 
     Raises:
         ExecutionError: The expression can't be answered over this data.
@@ -59,10 +64,11 @@ def evaluate_plan(plan: Plan, samples: list[Samples], pool: StringPool, control:
     scratch = ScratchPool(pool)
     by_selector = {start: _prepared(samples[index], scratch) for start, index in plan.selection_of.items()}
     if any(one.histograms is not None for one in samples):
-        for start in statistics_selectors(plan.query.tree):
+        for start in statistics_selectors(plan.query.tree) & by_selector.keys():
             by_selector[start] = statistics_of(by_selector[start])
     notes = Notes(plan.query.text)
-    context = Context(visit, plan.grid, plan.grid, plan.limits, by_selector, scratch, control, notes)
+    past = past_of(plan.rollups, plan.rollup_of, rollups, lambda one: _prepared(one, scratch))
+    context = Context(visit, plan.grid, plan.grid, plan.limits, by_selector, scratch, control, notes, past)
     with np.errstate(all="ignore"):  # IEEE 754's answers are PromQL's: 1/0 is +Inf
         value = _final(visit(plan.query.tree, context), plan.limits.lookback_ms)
     return Answer(value, context.times, plan.instant, notes.warnings, notes.infos)

@@ -30,9 +30,13 @@ def instant_vector(node: VectorSelector, context: Context) -> Vector:
     """The newest sample of every series within the lookback."""
     if node.extension == "smoothed":
         return _smoothed_vector(node, context)
-    samples = context.samples[node.start]
+    return newest_samples(context.samples[node.start], looked_up_times(node, context), context)
+
+
+def newest_samples(samples: Samples, times: NDArray[np.int64], context: Context) -> Vector:
+    """The newest sample of every series within the lookback; times int64[s] in ms, one for each step."""
     values, present = context.cells(len(samples.labels))
-    times, lookback, stale = looked_up_times(node, context), context.limits.lookback_ms, stale_markers(samples)
+    lookback, stale = context.limits.lookback_ms, stale_markers(samples)
     for first, last in context.blocks(len(values)):
         context.control.check()
         instant.newest(
