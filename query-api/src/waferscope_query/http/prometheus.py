@@ -27,6 +27,7 @@ from waferscope_query.promql.evaluation.run import Answer
 from waferscope_query.promql.evaluation.tracing import Trace
 from waferscope_query.promql.grid import Grid, Limits
 from waferscope_query.promql.plan import Plan, plan_range
+from waferscope_query.promql.planning_history import beyond_raw
 from waferscope_query.promql.printing import format_query, parse_query
 from waferscope_query.promql.render import render, room
 from waferscope_query.promql.source import Source
@@ -98,7 +99,7 @@ class PrometheusApi:
         with self._noted(parameters, "start", "end", "step"):
             plan = await planned(planning)
             reach = None if limit or parameters.first("stats") or _bypassing(parameters) else reach_of(plan)
-            if reach is None:
+            if reach is None or beyond_raw(plan, await self._source.borders()).rollups:
                 return await self._answer(plan, parameters, control, limit)
             return await self._answer_by_steps(plan, reach, control)
 

@@ -15,7 +15,8 @@ from waferscope_query.promql.evaluation.tracing import Trace
 from waferscope_query.promql.grid import DEFAULT_LIMITS, Limits
 from waferscope_query.promql.parsing import parse
 from waferscope_query.promql.plan import Plan, plan_instant, plan_range
-from waferscope_query.promql.source import Samples, Source
+from waferscope_query.promql.planning_history import beyond_raw
+from waferscope_query.promql.source import Rollups, Samples, Source
 from waferscope_query.promql.usage import Usage, used_by
 
 Result = TypeVar("Result")
@@ -74,11 +75,15 @@ async def answer_as(
 ) -> Result:
     """Answer, and give the answer another form in the same thread: rendered, for instance."""
     began = time.perf_counter()
+    if plan.selections:
+        plan = beyond_raw(plan, await source.borders())
     with used_by(control.usage):
-        samples = await _select(plan, source, control.usage)
+        samples, rollups = await _select(plan, source, control.usage)
         selected = time.perf_counter()
         try:
-            found = await asyncio.to_thread(lambda: form(evaluate_plan(plan, samples, source.pool, control, trace)))
+            found = await asyncio.to_thread(
+                lambda: form(evaluate_plan(plan, samples, source.pool, control, trace, rollups))
+            )
         except asyncio.CancelledError:
             control.cancel()
             raise
@@ -88,23 +93,28 @@ async def answer_as(
     return found
 
 
-async def _select(plan: Plan, source: Source, usage: Usage) -> list[Samples]:
+async def _select(plan: Plan, source: Source, usage: Usage) -> tuple[list[Samples], list[Rollups]]:
     """Fetch the selections within the limits."""
     usage.max_series = plan.limits.max_series
     allowed = usage.max_samples(plan.limits.max_samples)
     try:
         samples = await source.select(plan.selections, allowed)
+        left = allowed - sum(len(one.ts) for one in samples)
+        rollups = await source.rollups(plan.rollups, left) if plan.rollups else []
     except TooManySamplesError:
         if allowed < plan.limits.max_samples:
             raise usage.too_many() from None
         raise
     finally:
         usage.settle()
-    distinct = dict(zip(plan.selections, samples, strict=True)).values()
+    distinct = [
+        *dict(zip(plan.selections, samples, strict=True)).values(),
+        *(one.samples for one in dict(zip(plan.rollups, rollups, strict=True)).values()),
+    ]
     usage.check_series(sum(len(one.labels) for one in distinct))
     for one in distinct:
         usage.hold(*arrays_of(one))
-    return samples
+    return samples, rollups
 
 
 def to_ms(seconds: float) -> int:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.promql.evaluation.reset_hints import with_reset_hints
 from waferscope_query.promql.histograms import Histogram, HistogramCells, histogram_table
+from waferscope_query.promql.history import RollupSelection
 from waferscope_query.promql.labels import LabelFrame, StringPool
 from waferscope_query.promql.matchers import Matcher, select_rows
-from waferscope_query.promql.source import Metadata, Samples, Selection
+from waferscope_query.promql.source import Metadata, Rollups, Samples, Selection
 
 
 class MemorySource:
@@ -53,6 +54,13 @@ class MemorySource:
         if sum(len(samples.ts) for samples in fetched) > max_samples:
             raise TooManySamplesError
         return fetched
+
+    async def borders(self) -> None:
+        """Memory drops nothing (see `Source.borders`)."""
+
+    async def rollups(self, selections: Sequence[RollupSelection], max_samples: int) -> list[Rollups]:
+        """Memory has no rollups, and no border from which on they would be asked for."""
+        raise NotImplementedError
 
     def _select_one(self, selection: Selection) -> Samples:
         rows = np.flatnonzero(select_rows(self._all.labels, selection.matchers))

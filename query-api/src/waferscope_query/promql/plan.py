@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from waferscope_query.promql.errors import BadDataError
 from waferscope_query.promql.evaluation.functions.info_lookup import info_lookup
 from waferscope_query.promql.grid import DEFAULT_LIMITS, Grid, Limits, fixed_time, subquery_grid
+from waferscope_query.promql.history import RollupSelection
 from waferscope_query.promql.invariants import mark_invariants
 from waferscope_query.promql.parsing import Query
 from waferscope_query.promql.parsing.tree import (
@@ -24,7 +25,7 @@ from waferscope_query.promql.parsing.tree import (
 from waferscope_query.promql.resolving import Resolver
 from waferscope_query.promql.source import Selection
 
-_OF_STARTS = frozenset({"rate", "irate", "increase", "resets", "start_timestamp"})
+OF_STARTS = frozenset({"rate", "irate", "increase", "resets", "start_timestamp"})
 """The functions that look at start timestamps of the selector they are given."""
 
 
@@ -40,6 +41,8 @@ class Plan:
         instant: Whether an instant query was asked (one step, answered as a vector).
         selections: What to fetch.
         selection_of: The index of a selector's selection, by the first character of the selector or info().
+        rollups: What to fetch of times whose samples are gone.
+        rollup_of: The index among `rollups`, by the first character of the selector or of the function of its range.
     """
 
     asked: Query
@@ -49,6 +52,8 @@ class Plan:
     instant: bool
     selections: tuple[Selection, ...]
     selection_of: Mapping[int, int]
+    rollups: tuple[RollupSelection, ...] = ()
+    rollup_of: Mapping[int, int] = field(default_factory=dict)
 
 
 def plan_instant(query: Query, time_ms: int, limits: Limits = DEFAULT_LIMITS) -> Plan:
@@ -85,12 +90,12 @@ def plan_range(query: Query, start_ms: int, end_ms: int, step_ms: int, limits: L
 def _plan(query: Query, grid: Grid, limits: Limits, *, instant: bool) -> Plan:
     resolver = Resolver(query, grid, 0 if instant else grid.step_ms)
     resolved = Query(query.text, mark_invariants(resolver.resolve(query.tree), grid))
-    survey = _Survey(grid, limits)
+    survey = Survey(grid, limits)
     survey.visit(resolved.tree, grid.start_ms, grid.end_ms)
     return Plan(query, resolved, grid, limits, instant, tuple(survey.selections), survey.selection_of)
 
 
-class _Survey:
+class Survey:
     """Walks a tree with the interval its nodes are evaluated over and notes every selection."""
 
     def __init__(self, grid: Grid, limits: Limits) -> None:
@@ -117,7 +122,7 @@ class _Survey:
             self.visit(node.args[0], first_ms, last_ms)
             self._note_info(node, first_ms, last_ms)
         else:
-            of_starts = isinstance(node, Call) and node.function in _OF_STARTS
+            of_starts = isinstance(node, Call) and node.function in OF_STARTS
             passed_on = starts and isinstance(node, Paren | Invariant)
             for child in node.children:
                 self.visit(child, first_ms, last_ms, starts=of_starts or passed_on)

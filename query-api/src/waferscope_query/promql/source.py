@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from waferscope_query.promql.histograms import HistogramCells
+from waferscope_query.promql.history import Borders, RollupSelection
 from waferscope_query.promql.labels import LabelFrame, StringPool
 from waferscope_query.promql.matchers import Matcher
 
@@ -56,6 +57,22 @@ class Samples:
     starts: NDArray[np.int64] | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Rollups:
+    """What the buckets of n series know of a measure (see `history.Measure`).
+
+    Attributes:
+        samples: A sample for each bucket; its time is the bucket's start, of LAST that of the last sample in it.
+        columns: float64[k, m], one column for each of these samples and of what the measure needs beside its value.
+        whole: Of INCREASE, series of which the increase alone is known: those of histograms, and their counts, sums and
+            classic buckets; None where there are none.
+    """
+
+    samples: Samples
+    columns: NDArray[np.float64]
+    whole: Samples | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Metadata:
     """What is known of a metric: its Prometheus type, unit and help text."""
@@ -86,6 +103,19 @@ class Source(Protocol):
 
         Raises:
             TooManySamplesError: The selections together hold more than `max_samples` samples.
+        """
+        ...
+
+    async def borders(self) -> Borders | None:
+        """From when on samples and short rollups are kept; None where nothing was ever dropped."""
+        ...
+
+    async def rollups(self, selections: Sequence[RollupSelection], max_samples: int) -> list[Rollups]:
+        """Fetch rollups, in the order of the selections; called with what `borders` made of a plan.
+
+        Raises:
+            TooManySamplesError: The selections together hold more than `max_samples` buckets.
+            ExecutionError: The rollups of a selected series don't know what is asked of them.
         """
         ...
 

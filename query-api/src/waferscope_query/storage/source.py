@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from waferscope_query.promql import usage
 from waferscope_query.promql.errors import TooManySamplesError
+from waferscope_query.promql.history import Borders, RollupSelection
 from waferscope_query.promql.labels import LabelFrame, StringPool
 from waferscope_query.promql.matchers import Matcher
-from waferscope_query.promql.source import Metadata, Samples, Selection
+from waferscope_query.promql.source import Metadata, Rollups, Samples, Selection
 from waferscope_query.storage.assemble import Read, assemble, bucket_matchers, merge_labels
 from waferscope_query.storage.cache.session import SampleCache, Session
 from waferscope_query.storage.classic import bucket_texts
@@ -31,6 +32,8 @@ from waferscope_query.storage.reader import (
     read_natives,
     read_starts,
 )
+from waferscope_query.storage.rollups.borders import BorderWatch
+from waferscope_query.storage.rollups.select import no_rollups, read_rollups
 from waferscope_query.storage.starts import with_starts
 from waferscope_schemas import queries
 
@@ -57,6 +60,7 @@ class DatabaseSource:
         self.cache = cache
         self.queried_at = time.monotonic()
         self._database = database
+        self._borders = BorderWatch(database)
 
     def uncached(self) -> "DatabaseSource":
         """Return the same source without its cache."""
@@ -120,6 +124,24 @@ class DatabaseSource:
         await self.follower.refresh()
         found = {one: await asyncio.to_thread(self.index.find, one.matchers) for one in dict.fromkeys(selections)}
         return [len(found[one]) for one in selections]
+
+    async def borders(self) -> Borders | None:
+        """From when on everything is kept (see `Source.borders`)."""
+        return await self._borders.borders()
+
+    async def rollups(self, selections: Sequence[RollupSelection], max_samples: int) -> list[Rollups]:
+        """Fetch rollups of all selections (see `Source.rollups`)."""
+        await self.follower.refresh()
+        fetched = {}
+        async with self._database.connection() as connection, one_snapshot(connection):
+            for one in dict.fromkeys(selections):
+                found = await asyncio.to_thread(self.index.find, one.matchers)
+                if not len(found):
+                    fetched[one] = no_rollups(self.pool, one.measure)
+                    continue
+                fetched[one] = await read_rollups(connection, one, found, self.pool, max_samples)
+                max_samples -= len(fetched[one].samples.ts)
+        return [fetched[one] for one in selections]
 
     async def label_names(self, matcher_sets: MatcherSets, start_ms: int, end_ms: int) -> list[str]:
         """Sorted names of the labels of the matching series."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from waferscope_query.promql.control import Control
 from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.promql.evaluation.notes import Notes
+from waferscope_query.promql.evaluation.past import Past
 from waferscope_query.promql.evaluation.values import Scalar, String, Value, Vector, Windows
 from waferscope_query.promql.grid import Grid, Limits
 from waferscope_query.promql.labels import ScratchPool
@@ -35,6 +36,7 @@ class Context:
         pool: The query's strings.
         control: Deadline, cancellation, and what the query may use.
         notes: Where annotations go.
+        past: The fetched rollups by the first character of their selector or of the function of its range.
         times: int64[s], ms: the steps of `grid`.
     """
 
@@ -46,6 +48,7 @@ class Context:
     pool: ScratchPool
     control: Control
     notes: Notes
+    past: Mapping[int, Past] = field(default_factory=dict)
     times: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:

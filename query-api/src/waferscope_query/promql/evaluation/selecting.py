@@ -28,9 +28,13 @@ def looked_up_times(node: Selecting, context: Context) -> NDArray[np.int64]:
 
 def instant_vector(node: VectorSelector, context: Context) -> Vector:
     """The newest sample of every series within the lookback."""
-    samples = context.samples[node.start]
+    return newest_samples(context.samples[node.start], looked_up_times(node, context), context)
+
+
+def newest_samples(samples: Samples, times: NDArray[np.int64], context: Context) -> Vector:
+    """The newest sample of every series within the lookback; times int64[s] in ms, one for each step."""
     values, present = context.cells(len(samples.labels))
-    times, lookback, stale = looked_up_times(node, context), context.limits.lookback_ms, stale_markers(samples)
+    lookback, stale = context.limits.lookback_ms, stale_markers(samples)
     context.over_blocks(
         len(values), instant.newest,
         samples.offsets, samples.ts, samples.values, stale, times, lookback, values, present,

@@ -81,7 +81,7 @@ def _idelta(node: Call, windows: Windows, context: Context) -> Vector:
     return over_windows(windows, context, counters.last_two, False)  # noqa: FBT003, numba takes no keywords
 
 
-def _inform_of_gauges(vector: Vector, node: Expr, context: Context) -> None:
+def inform_of_gauges(vector: Vector, node: Expr, context: Context) -> None:
     """Say which metrics are no counters by their names."""
     answered = vector.labels.column(METRIC_NAME)[vector.present.any(axis=1)]
     for code in np.unique(answered).tolist():
@@ -102,7 +102,7 @@ def _predict_linear(node: Call, windows: Windows, context: Context) -> Vector:
     return over_windows(windows, context, regression.predictions, context.times, ahead)
 
 
-_OVER_FLOATS: dict[str, OverFloats] = {
+OVER_FLOATS: dict[str, OverFloats] = {
     **dict.fromkeys(_REDUCTIONS, _reduction),
     "first_over_time": _pick,
     "last_over_time": _pick,
@@ -121,18 +121,21 @@ _OVER_FLOATS: dict[str, OverFloats] = {
 def of_range(node: Call, context: Context, over_floats: OverFloats) -> Vector:
     """Evaluate the range vector, then the function: over floats, or over histograms as well."""
     argument = next(arg for arg in node.args if arg.type == ValueType.MATRIX)
-    windows = context.windows(argument)
-    if windows.extension:
-        vector = of_extended(node, windows, context)
-    elif windows.samples.histograms is None:
-        vector = over_floats(node, windows, context)
-    else:
-        vector = over_histograms(node, argument, windows, over_floats, context)
+    vector = of_windows(node, argument, context.windows(argument), context, over_floats)
     if node.function in _FOR_COUNTERS:
-        _inform_of_gauges(vector.floats(), argument, context)
+        inform_of_gauges(vector.floats(), argument, context)
     return vector
 
 
+def of_windows(node: Call, argument: Expr, windows: Windows, context: Context, over_floats: OverFloats) -> Vector:
+    """Evaluate a function of a range vector that is there; `argument` is where it stands."""
+    if windows.extension:
+        return of_extended(node, windows, context)
+    if windows.samples.histograms is None:
+        return over_floats(node, windows, context)
+    return over_histograms(node, argument, windows, over_floats, context)
+
+
 FUNCTIONS: dict[str, Function] = {
-    name: partial(of_range, over_floats=over_floats) for name, over_floats in _OVER_FLOATS.items()
+    name: partial(of_range, over_floats=over_floats) for name, over_floats in OVER_FLOATS.items()
 }
