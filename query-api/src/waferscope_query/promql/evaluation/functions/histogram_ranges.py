@@ -34,6 +34,7 @@ from waferscope_query.promql.evaluation.mixed import (
 )
 from waferscope_query.promql.evaluation.selecting import known_starts
 from waferscope_query.promql.evaluation.values import Vector, Windows
+from waferscope_query.promql.histograms import HINT, Hint
 from waferscope_query.promql.parsing.tree import Call, Expr, Subquery
 from waferscope_query.promql.source import Samples
 
@@ -134,8 +135,9 @@ def _change(node: Call, mixed: Mixed, over_floats: OverFloats, context: Context)
         made = Made(kernels.deltas(table, at, samples.ts, lows, highs, ends, width, said), rows, steps)
         return with_changes(floats, made, said, mixed, context)
     restarts, overlaps = _restarts(samples)
+    told = restarts | (table.shape[at, HINT] == Hint.RESET)
     table = kernels.increases(
-        table, at, samples.ts, known_starts(samples), _resets(samples) | restarts, lows, highs, ends, width,
+        table, at, samples.ts, known_starts(samples), _resets(samples) | restarts, told, lows, highs, ends, width,
         node.function == "rate", said,
     )  # fmt: skip
     seen = np.cumsum(overlaps)
