@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from waferscope_query.promql.evaluation.context import Context
-from waferscope_query.promql.evaluation.functions.started import warn_of_overlaps
+from waferscope_query.promql.evaluation.functions.started import growth_and_overlaps, warn_of_overlaps
 from waferscope_query.promql.evaluation.functions.windowed import over_windows
 from waferscope_query.promql.evaluation.kernels import events, starts
 from waferscope_query.promql.evaluation.kernels.native import adding, cells
@@ -34,6 +34,7 @@ from waferscope_query.promql.evaluation.mixed import (
 )
 from waferscope_query.promql.evaluation.selecting import known_starts
 from waferscope_query.promql.evaluation.values import Vector, Windows
+from waferscope_query.promql.histograms import HINT, Hint
 from waferscope_query.promql.parsing.tree import Call, Expr, Subquery
 from waferscope_query.promql.source import Samples
 
@@ -117,10 +118,15 @@ def _restarts(samples: Samples) -> tuple[Bools, Bools]:
 
 def _change(node: Call, mixed: Mixed, over_floats: OverFloats, context: Context) -> Vector:
     """rate, increase and delta."""
-    floats, wanted = refuse_mixtures(over_floats(node, mixed.floats, context), mixed, context)
     samples, width = mixed.histograms.samples, mixed.windows.width_ms
-    counter = node.function != "delta"
-    wanted &= mixed.bounds.counts > (0 if counter and samples.starts is not None else 1)
+    counter, started = node.function != "delta", samples.starts is not None
+    overlapping = np.zeros_like(mixed.has_float)
+    if counter and started:
+        floats, overlapping = growth_and_overlaps(node, mixed.floats, context)
+    else:
+        floats = over_floats(node, mixed.floats, context)
+    floats, wanted = refuse_mixtures(floats, mixed, context)
+    wanted &= mixed.bounds.counts > (0 if counter and started else 1)
     rows, steps = np.nonzero(wanted)
     said = np.zeros(len(rows), np.int64)
     lows, highs, ends = mixed.bounds.lows[wanted], mixed.bounds.highs[wanted], mixed.windows.ends[steps]
@@ -129,15 +135,15 @@ def _change(node: Call, mixed: Mixed, over_floats: OverFloats, context: Context)
         made = Made(kernels.deltas(table, at, samples.ts, lows, highs, ends, width, said), rows, steps)
         return with_changes(floats, made, said, mixed, context)
     restarts, overlaps = _restarts(samples)
+    told = restarts | (table.shape[at, HINT] == Hint.RESET)
     table = kernels.increases(
-        table, at, samples.ts, known_starts(samples), _resets(samples) | restarts, lows, highs, ends, width,
+        table, at, samples.ts, known_starts(samples), _resets(samples) | restarts, told, lows, highs, ends, width,
         node.function == "rate", said,
     )  # fmt: skip
-    if overlaps.any():
-        seen = np.cumsum(overlaps)
-        overlapping = np.zeros(len(samples.labels), np.bool_)
-        overlapping[rows[seen[highs - 1] > seen[lows]]] = True
-        warn_of_overlaps(samples, overlapping, mixed.start, context)
+    seen = np.cumsum(overlaps)
+    times = (overlapping & ~mixed.has_histogram).sum(axis=1)
+    compared = (seen[highs - 1] > seen[lows]) & (said & kernels.MIXED_SCHEMAS == 0)
+    warn_of_overlaps(samples, times + np.bincount(rows[compared], minlength=len(times)), mixed.start, context)
     return with_changes(floats, Made(table, rows, steps), said, mixed, context)
 
 

@@ -22,15 +22,21 @@ OVERLAP = "sample has start time that overlaps with previous sample timestamp fo
 
 def growth(node: Call, windows: Windows, context: Context) -> Vector:
     """Evaluate rate or increase of floats."""
+    vector, overlapping = growth_and_overlaps(node, windows, context)
+    warn_of_overlaps(windows.samples, overlapping.sum(axis=1), node.args[0].start, context)
+    return vector
+
+
+def growth_and_overlaps(node: Call, windows: Windows, context: Context) -> tuple[Vector, Bools]:
+    """Evaluate rate or increase of floats; bool[n, s] says in which windows starts overlap."""
     samples = windows.samples
-    resets_, overlaps = resets_of_floats(samples)
-    overlapping = np.zeros(len(samples.labels), np.bool_)
+    found, overlaps = resets_of_floats(samples)
+    overlapping = np.zeros((len(samples.labels), len(windows.ends)), np.bool_)
     vector = over_windows(
-        windows, context, starts.extrapolated, known_starts(samples), resets_, overlaps, node.function == "rate",
+        windows, context, starts.extrapolated, known_starts(samples), found, overlaps, node.function == "rate",
         overlapping,
     )  # fmt: skip
-    warn_of_overlaps(samples, overlapping, node.args[0].start, context)
-    return vector
+    return vector, overlapping
 
 
 def last_growth(windows: Windows, context: Context) -> Vector:
@@ -50,7 +56,9 @@ def resets_of_floats(samples: Samples) -> tuple[Bools, Bools]:
     return found, overlaps
 
 
-def warn_of_overlaps(samples: Samples, overlapping: Bools, start: int, context: Context) -> None:
-    """Name the metrics of the series (bool[n]) whose starts overlap; `start` is where the warning points to."""
-    for code in np.unique(samples.labels.column(METRIC_NAME)[overlapping]).tolist():
-        context.notes.warn(f"{OVERLAP} {quote(context.pool.text(code))}", start)
+def warn_of_overlaps(samples: Samples, times: NDArray[np.int64], start: int, context: Context) -> None:
+    """Name the metrics of the series that have windows with overlaps; `start` is where the warning points to."""
+    names = samples.labels.column(METRIC_NAME)
+    for code in np.unique(names[times > 0]).tolist():
+        text = f"{OVERLAP} {quote(context.pool.text(code))}"
+        context.notes.warn_of_times(text, start, int(times[names == code].sum()))

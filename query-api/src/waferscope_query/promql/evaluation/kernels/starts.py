@@ -104,7 +104,7 @@ def extrapolated(
     offsets: Ints, ts: Ints, values: Floats, times: Ints, width: int, starts: Ints, resets: Bools, overlaps: Bools,
     per_second: bool, overlapping: Bools, out: Floats, present: Bools, first: int, last: int,
 ) -> None:  # fmt: skip
-    """Fill rate (per second) or increase; `overlapping` bool[n] tells of which series any window holds overlaps."""
+    """Fill rate (per second) or increase, and which windows hold overlaps: bool[n, s]."""
     for i in range(first, last):
         low = high = offsets[i]
         end = offsets[i + 1]
@@ -120,7 +120,7 @@ def extrapolated(
             if reset > low:
                 change += lost_in_resets(values, resets, low, high)
             if overlap > low:
-                overlapping[i] = True
+                overlapping[i, j] = True
             from_zero, factor = stretching(ts, low, high, times[j] - width, times[j], starts[low], change, values[low])
             if factor == 0:
                 continue

@@ -108,8 +108,13 @@ def blank_like(one: Work) -> Work:
 
 
 @kernel
-def change(table: HistogramTable, at: Ints, resets: Bools, low: int, high: int, counter: bool) -> tuple[Work, int]:  # noqa: C901, PLR0912, one rule each
-    """The change over a window of at least two histograms, and what is to be said of it (void: MIXED_SCHEMAS)."""
+def change(  # noqa: C901, PLR0912, one rule each
+    table: HistogramTable, at: Ints, resets: Bools, told: Bools, low: int, high: int, counter: bool
+) -> tuple[Work, int]:
+    """The change over a window of at least two histograms, and what is to be said of it (void: MIXED_SCHEMAS).
+
+    `told` says which of the resets are known without comparing histograms.
+    """
     said = 0
     before, last = view(table, at[low]), view(table, at[high - 1])
     if counter and (before.shape[HINT] == _GAUGE or last.shape[HINT] == _GAUGE):
@@ -134,7 +139,7 @@ def change(table: HistogramTable, at: Ints, resets: Bools, low: int, high: int, 
         said |= SUBTRACTED_MISMATCH
     if counter:
         for k in range(low + 1, high):
-            if resets[k]:
+            if told[k] if k == low + 1 else resets[k]:  # nothing is less than the blank one after a reset
                 if k > low + 1:
                     before = view(table, at[k - 1])
                 one, more = added(one, before, 1.0)
@@ -148,14 +153,23 @@ def change(table: HistogramTable, at: Ints, resets: Bools, low: int, high: int, 
 
 @kernel
 def increase(
-    table: HistogramTable, at: Ints, ts: Ints, starts: Ints, resets: Bools, low: int, high: int, start: int, end: int
+    table: HistogramTable,
+    at: Ints,
+    ts: Ints,
+    starts: Ints,
+    resets: Bools,
+    told: Bools,
+    low: int,
+    high: int,
+    start: int,
+    end: int,
 ) -> tuple[Work, float, int]:
     """The growth of a counter over a window of at least one histogram, how it is stretched, and what is to be said."""
     initial = view(table, at[low])
     if high - low == 1:
         one, said = copied(initial), 0
     else:
-        one, said = change(table, at, resets, low, high, True)
+        one, said = change(table, at, resets, told, low, high, True)
     if said & MIXED_SCHEMAS:
         return one, 0.0, said
     from_zero, factor = stretching(
@@ -172,14 +186,14 @@ def increase(
 
 @kernel
 def increases(
-    table: HistogramTable, at: Ints, ts: Ints, starts: Ints, resets: Bools, lows: Ints, highs: Ints, ends: Ints,
-    width: int, per_second: bool, said: Ints,
+    table: HistogramTable, at: Ints, ts: Ints, starts: Ints, resets: Bools, told: Bools, lows: Ints, highs: Ints,
+    ends: Ints, width: int, per_second: bool, said: Ints,
 ) -> HistogramTable:  # fmt: skip
     """Rates (per second) or increases; `said` int64[k] is filled, see NOT_COUNTER."""
     builder = new_builder(len(lows))
     for k in range(len(lows)):
         one, factor, said[k] = increase(
-            table, at, ts, starts, resets, lows[k], highs[k], ends[k] - width, ends[k]
+            table, at, ts, starts, resets, told, lows[k], highs[k], ends[k] - width, ends[k]
         )  # fmt: skip
         scale(one, factor / (width / 1000) if per_second else factor)
         builder = append(builder, one)
@@ -195,7 +209,7 @@ def deltas(
     no_resets = np.zeros(0, np.bool_)
     for k in range(len(lows)):
         low, high = lows[k], highs[k]
-        one, said[k] = change(table, at, no_resets, low, high, False)
+        one, said[k] = change(table, at, no_resets, no_resets, low, high, False)
         if not said[k] & MIXED_SCHEMAS:
             factor = extrapolation_factor(
                 (ts[low] - (ends[k] - width)) / 1000, (ends[k] - ts[high - 1]) / 1000,
