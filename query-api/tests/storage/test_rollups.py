@@ -250,6 +250,32 @@ async def test_the_increase_of_a_histogram_begins_at_the_last_one_before_the_win
         assert buckets == {name: [value] for name, value in zip(names, np.cumsum(hour).tolist(), strict=True)}
 
 
+async def test_histograms_answer_whatever_becomes_of_their_layout(database: Database, writer: Writer) -> None:
+    h = await writer.series("h", "histogram")
+    begin, times = BORDER - HOUR, []
+    for number in range(60):  # new bounds and a reset amid the hour, then fewer bounds
+        bounds = [[1.0, 2.0, 5.0], [1.0, 5.0], [5.0]][number // 20]
+        times.append(begin + number * MINUTE + 1)
+        counts = [float(number % 20 + 1)] * (len(bounds) + 1)
+        await writer.histogram(h, times[-1], bounds, counts, sum(counts))
+    await writer.connection.execute(BATCH, os.urandom(16), [instant(ms) for ms in times])
+    await roll_up(writer)
+    await drop(writer)
+    source = source_of(database)
+
+    async def at_border(expr: str) -> list[list[float]]:
+        return sorted((await ask(source, expr, BORDER, BORDER, HOUR)).values())
+
+    risen = 19.0 * 4 + 20 * 3 + 20 * 2
+    assert await at_border("increase(h_count[1h])") == [[risen]]
+    assert await at_border("histogram_count(increase(h[1h]))") == [[risen]]
+    assert await at_border("histogram_count(h)") == [[40.0]]
+    assert await at_border("count_over_time(h[1h])") == [[60.0]]
+    # Of the bounds, those count that were there all the time.
+    assert await at_border("increase(h_bucket[1h])") == [[risen - 19 - 20 - 20], [risen]]
+    assert (await at_border("histogram_quantile(0.5, rate(h[1h]))"))[0][0] <= 5.0
+
+
 async def test_a_range_that_crosses_the_border_reads_both_sides(database: Database, writer: Writer) -> None:
     for tool, begin, end in (("both", BEGIN, END), ("old", BEGIN, BORDER - HOUR), ("new", BORDER + HOUR, END)):
         series_id = await writer.series("x_total", "counter", tool=tool)
