@@ -163,7 +163,7 @@ async def _copy(connection: PoolConnectionProxy, sql: str, max_rows: int) -> byt
     status = await connection.copy_from_query(sql, output=keep, format="binary")
     if int(status.removeprefix("COPY ")) > max_rows:
         raise TooManySamplesError
-    return b"".join(chunks)
+    return await asyncio.to_thread(b"".join, chunks)
 
 
 def _parse(data: bytes, columns: Sequence[str]) -> Rows:
