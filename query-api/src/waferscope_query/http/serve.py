@@ -7,7 +7,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 import uvloop
@@ -15,7 +15,9 @@ from starlette.types import ASGIApp
 
 from waferscope_query.http.starting import Starting
 from waferscope_query.settings import QuerySettings
-from waferscope_query.storage.database import Database
+
+if TYPE_CHECKING:
+    from waferscope_query.storage.database import Database
 
 _LOGGER = logging.getLogger(__name__)
 _GRACE = 5  # seconds for answers under way at the end
@@ -39,8 +41,8 @@ def serve(settings: QuerySettings, listener: socket.socket) -> None:
 async def _serve(settings: QuerySettings, listener: socket.socket) -> None:
     threads = ThreadPoolExecutor(settings.max_concurrency + _SPARE_THREADS, thread_name_prefix="query")
     asyncio.get_running_loop().set_default_executor(threads)
-    database = Database(settings.database_url.get_secret_value(), settings.connections)
-    loading = asyncio.create_task(asyncio.to_thread(_load, settings, database))
+    database = asyncio.create_task(asyncio.to_thread(_database, settings))
+    loading = asyncio.create_task(_load(settings, database))
     server = _Server(
         uvicorn.Config(
             Starting(loading),
@@ -55,7 +57,7 @@ async def _serve(settings: QuerySettings, listener: socket.socket) -> None:
             timeout_graceful_shutdown=_GRACE,
         )
     )
-    opening = asyncio.create_task(database.open())
+    opening = asyncio.create_task(_open(database))
     for task in (loading, opening):
         task.add_done_callback(lambda done: _stop_if_refused(done, server))
     _LOGGER.info("listening on http://%s:%s", *listener.getsockname()[:2])
@@ -65,11 +67,25 @@ async def _serve(settings: QuerySettings, listener: socket.socket) -> None:
         opening.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await opening
-        await database.close()
+        await (await database).close()
         await loading
 
 
-def _load(settings: QuerySettings, database: Database) -> ASGIApp:
+def _database(settings: QuerySettings) -> "Database":
+    from waferscope_query.storage.database import Database  # noqa: PLC0415 - the driver: tenths of a second
+
+    return Database(settings.database_url.get_secret_value(), settings.connections)
+
+
+async def _open(database: "asyncio.Task[Database]") -> None:
+    await (await database).open()
+
+
+async def _load(settings: QuerySettings, database: "asyncio.Task[Database]") -> ASGIApp:
+    return await asyncio.to_thread(_app, settings, await database)
+
+
+def _app(settings: QuerySettings, database: "Database") -> ASGIApp:
     from waferscope_query.http.app import create_app  # noqa: PLC0415 - numba and FastAPI: seconds
 
     return create_app(settings, database)
