@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -86,9 +87,14 @@ async def _load(settings: QuerySettings, database: "asyncio.Task[Database]") -> 
 
 
 def _app(settings: QuerySettings, database: "Database") -> ASGIApp:
-    from waferscope_query.http.app import create_app  # noqa: PLC0415 - numba and FastAPI: seconds
+    gc.disable()  # of what is imported, nothing is garbage; the collector would look through it again and again
+    try:
+        from waferscope_query.http.app import create_app  # noqa: PLC0415 - numba and FastAPI: seconds
 
-    return create_app(settings, database)
+        return create_app(settings, database)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _stop_if_refused(task: "asyncio.Task[Any]", server: uvicorn.Server) -> None:

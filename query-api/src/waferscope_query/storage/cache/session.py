@@ -12,7 +12,7 @@ from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
 from waferscope_query.promql import usage
-from waferscope_query.promql.errors import TooManySamplesError
+from waferscope_query.promql.errors import MemoryExhaustedError, MemoryLimitError, TooManySamplesError
 from waferscope_query.storage.cache import changes
 from waferscope_query.storage.cache.block import WIDTH_MS, Block, Range, gather
 from waferscope_query.storage.copied import Points
@@ -151,7 +151,12 @@ class Session:
         numbers = range(first, last + 1)
         try:
             blocks, read = await self._completed(numbers, series_ids, span.max_samples + _EDGE_ROWS)
-        except TooManySamplesError:  # in whole blocks; perhaps not within the span
+        except (
+            TooManySamplesError,
+            MemoryLimitError,
+            MemoryExhaustedError,
+        ):  # of whole blocks: not of the span?
+            usage.current().settle()
             return await read_samples(self._connection, series_ids, span)
         points = await asyncio.to_thread(gather, blocks, series_ids, (span.start_ms, span.end_ms))
         if len(points) > span.max_samples:
