@@ -40,6 +40,7 @@ def ms(time: datetime) -> int:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(holder, "_STANDBY", 0.05)
     monkeypatch.setattr(holder, "_RETRY", 0.05)
+    monkeypatch.setattr(retention, "_NOTICE", 0.0)
 
 
 @contextlib.asynccontextmanager
@@ -121,6 +122,31 @@ async def test_old_samples_leave_once_their_rollups_are_computed(conn: asyncpg.C
     # Readers hear of it; the rollups outlive their samples.
     await rollups.catch_up(conn, budget=60)
     assert await conn.fetchval("select count(*) from wafer.rollup_5m") == 2
+
+
+async def test_readers_are_told_of_a_border_before_anything_is_dropped(
+    conn: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = datetime.now(UTC) - 10 * DAY
+    await feeding.store(conn, [Sample(1, ms(old), 1.0), Sample(1, ms(old + 2 * DAY), 2.0)])
+    kept = Retention(sample=timedelta(hours=72))
+    with pytest.raises(PartsStayError):
+        await retention.apply(conn, kept)
+    assert await conn.fetch("select * from wafer.retention_border") == []  # not before the rollups are there
+    await rollups.catch_up(conn, budget=60)
+    seen = []
+
+    async def look(seconds: float) -> None:
+        left = await conn.fetchval("select count(*) from wafer.sample")
+        seen.append((seconds, left, await conn.fetchval("select before_ts from wafer.retention_border")))
+
+    monkeypatch.setattr(retention, "_NOTICE", 10.0)
+    monkeypatch.setattr(retention.asyncio, "sleep", look)
+    await retention.apply(conn, kept)
+    await retention.apply(conn, kept)  # nothing new to tell: nobody is kept waiting
+    assert [(seconds, left) for seconds, left, _ in seen] == [(10.0, 2)]
+    assert old + 2 * DAY < seen[0][2] <= datetime.now(UTC) - timedelta(hours=72)
+    assert await conn.fetchval("select count(*) from wafer.sample") == 0
 
 
 async def test_late_samples_of_a_dropped_hour_do_not_replace_its_rollup(conn: asyncpg.Connection) -> None:

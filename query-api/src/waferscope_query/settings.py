@@ -26,7 +26,19 @@ class QuerySettings(Site):
         4 << 30, ge=1 << 20, description="Bytes of arrays that all queries may have at a time, together"
     )
     cache_bytes: int = Field(512 << 20, ge=0, description="Bytes of samples that are kept in memory; 0 keeps none")
+    warm_window: float = Field(
+        7200.0,
+        ge=0,
+        description="Seconds of the recent past that are kept in memory from the start on",
+    )
+    result_cache_bytes: int = Field(
+        64 << 20, ge=0, description="Bytes of answered steps that are kept in memory, with cache_bytes; 0 keeps none"
+    )
     lookback: float = Field(300.0, gt=0, description="Seconds that a sample counts as current, without a stale marker")
+    use_start_timestamps: bool = Field(
+        False,  # noqa: FBT003
+        description="Whether rate() and others look at start timestamps; a request may say otherwise by a header",
+    )
     slow_query: float = Field(10.0, ge=0, description="Seconds from which a query is logged as slow")
     active_queries: Path | None = Field(
         None, description="File that notes the queries under way; after a crash the next start logs what it holds"

@@ -71,6 +71,12 @@ select exists (select from wafer.rollup_due where end_ts > $1 and begin_ts < $2)
             and not pg_visible_in_snapshot(h.xid, f.snapshot::pg_snapshot)
     )
 
+-- name: tell_border
+-- Tells readers from when on a table has kept everything, before older parts leave; no row where they knew.
+insert into wafer.retention_border as b (relation, before_ts) values ($1, $2)
+on conflict (relation) do update set before_ts = excluded.before_ts where b.before_ts < excluded.before_ts
+returning relation
+
 -- name: tell_expired
 -- Tells readers which samples retention has dropped.
 insert into wafer.deletion (kind, begin_ts, end_ts) values ('expired', $1, $2)

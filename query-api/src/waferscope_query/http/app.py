@@ -27,6 +27,7 @@ from waferscope_query.http.status import StatusApi
 from waferscope_query.jobs import routes as jobs
 from waferscope_query.jobs.store import JobStore
 from waferscope_query.promql.grid import Limits
+from waferscope_query.results.cache import ResultCache
 from waferscope_query.settings import QuerySettings
 from waferscope_query.storage.cache.session import SampleCache
 from waferscope_query.storage.database import Database
@@ -44,11 +45,15 @@ def create_app(settings: QuerySettings, database: Database) -> FastAPI:
         settings: Limits.
         database: The site's; it need not be open yet.
     """
-    source = DatabaseSource(database, SampleCache(settings.cache_bytes))
+    source = DatabaseSource(
+        database,
+        SampleCache(settings.cache_bytes, ResultCache(settings.result_cache_bytes if settings.cache_bytes else 0)),
+    )
     metrics = Metrics(source)
     limits = Limits(
         lookback_ms=round(settings.lookback * 1000),
         max_samples=settings.max_samples,
+        use_starts=settings.use_start_timestamps,
         max_series=settings.max_series,
     )
     admission = Admission(settings, metrics)
@@ -74,6 +79,7 @@ def create_app(settings: QuerySettings, database: Database) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _fault)
+    app.state.source = source
     app.add_middleware(Cors)
     app.add_middleware(Observed, metrics=metrics)
     return app

@@ -54,6 +54,14 @@ class Metrics:
         self._gauge("cache_bytes", "Bytes of samples kept in memory.", lambda: source.cache.bytes)
         self._gauge("cache_hit_samples", "Samples that queries found in memory.", lambda: source.cache.hits)
         self._gauge("cache_read_samples", "Samples that queries had to read first.", lambda: source.cache.misses)
+        results = source.cache.results
+        self._gauge("result_cache_bytes", "Bytes of answered steps kept in memory.", lambda: results.bytes)
+        self._gauge("result_cache_hit_steps", "Steps of range queries answered from memory.", lambda: results.hits)
+        self._gauge(
+            "result_cache_computed_steps",
+            "Steps of range queries that were computed, of those that may be kept.",
+            lambda: results.misses,
+        )
         self._gauge("feed_polls", "Successful polls of the change feed.", lambda: source.follower.polls)
 
     def watch(self, waiting: Callable[[], int], running: Callable[[], int], memory: Callable[[], int]) -> None:

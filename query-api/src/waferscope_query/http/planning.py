@@ -3,17 +3,29 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from waferscope_query.http.errors import ParameterError
 from waferscope_query.http.parameters import Parameters, parse_duration
 from waferscope_query.promql.errors import ParseError
 from waferscope_query.promql.grid import Limits
-from waferscope_query.promql.parsing import parse
+from waferscope_query.promql.parsing import Query, parse
 from waferscope_query.promql.plan import Plan, plan_instant, plan_range
 
-Planning = Callable[[], Plan]
-"""Parses and plans: work for a thread."""
+_SHORT = 1000  # characters of an expression that is planned within a few milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """A query that was asked.
+
+    Attributes:
+        text: The expression.
+        plan: Makes a plan of it.
+    """
+
+    text: str
+    plan: Callable[[Query], Plan]
 
 
 def instant(parameters: Parameters, limits: Limits) -> Planning:
@@ -24,7 +36,7 @@ def instant(parameters: Parameters, limits: Limits) -> Planning:
     """
     moment = parameters.time("time", time.time_ns() // 1_000_000)
     limits = _limits_of(parameters, limits)
-    return lambda: plan_instant(parse(parameters.first("query")), moment, limits)
+    return Planning(parameters.first("query"), lambda query: plan_instant(query, moment, limits))
 
 
 def over_range(parameters: Parameters, limits: Limits) -> Planning:
@@ -38,23 +50,26 @@ def over_range(parameters: Parameters, limits: Limits) -> Planning:
             "step", "zero or negative query resolution step widths are not accepted. Try a positive integer"
         )
     limits = _limits_of(parameters, limits)
-    return lambda: plan_range(parse(parameters.first("query")), start, end, step, limits)
+    return Planning(parameters.first("query"), lambda query: plan_range(query, start, end, step, limits))
 
 
 async def planned(planning: Planning) -> Plan:
-    """Plan in a thread.
+    """Parse and plan; a long expression is work for a thread.
 
     Raises:
         ParameterError: The expression is no PromQL.
         PromQLError: It can't be asked over these steps.
     """
     try:
-        return await asyncio.to_thread(planning)
+        if len(planning.text) > _SHORT:
+            return await asyncio.to_thread(lambda: planning.plan(parse(planning.text)))
+        return planning.plan(parse(planning.text))
     except ParseError as error:
         raise ParameterError.named("query", error) from None
 
 
 def _limits_of(parameters: Parameters, limits: Limits) -> Limits:
+    limits = replace(limits, use_starts=parameters.uses_starts(default=limits.use_starts))
     text = parameters.first("lookback_delta")
     if not text:
         return limits

@@ -2,8 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -16,17 +17,24 @@ from waferscope_query.http.envelope import Success, dump
 from waferscope_query.http.errors import ParameterError
 from waferscope_query.http.openapi import describe
 from waferscope_query.http.parameters import MAX_MS, MIN_MS, Parameters, matcher_sets
-from waferscope_query.http.planning import Planning, instant, over_range, planned
+from waferscope_query.http.planning import instant, over_range, planned
 from waferscope_query.http.stats import statistics, warning, with_statistics
 from waferscope_query.http.truncate import truncate
 from waferscope_query.promql.control import Control
-from waferscope_query.promql.engine import answer
+from waferscope_query.promql.engine import answer_as
 from waferscope_query.promql.errors import ParseError
+from waferscope_query.promql.evaluation.run import Answer
 from waferscope_query.promql.evaluation.tracing import Trace
-from waferscope_query.promql.grid import Limits
+from waferscope_query.promql.grid import Grid, Limits
+from waferscope_query.promql.plan import Plan, plan_range
+from waferscope_query.promql.planning_history import beyond_raw
 from waferscope_query.promql.printing import format_query, parse_query
 from waferscope_query.promql.render import render, room
 from waferscope_query.promql.source import Source
+from waferscope_query.results.answering import Piece, Question, answer_by_steps
+from waferscope_query.results.cache import Key
+from waferscope_query.results.reach import Reach, reach_of
+from waferscope_query.storage.source import DatabaseSource
 
 _TRUNCATED = "results truncated due to limit"
 _ESCAPED = re.compile(r"__|_([0-9A-Fa-f]{1,6})_")
@@ -37,7 +45,7 @@ class PrometheusApi:
     """The endpoints under `/api/v1`.
 
     Args:
-        source: Where the samples are.
+        source: Where the samples are, and results to stand on.
         uncached: The same, for requests that ask for nothing from memory.
         admission: Lets queries in.
         limits: What a query may use.
@@ -45,9 +53,10 @@ class PrometheusApi:
     """
 
     def __init__(
-        self, source: Source, uncached: Source, admission: Admission, limits: Limits, activity: Activity
+        self, source: DatabaseSource, uncached: Source, admission: Admission, limits: Limits, activity: Activity
     ) -> None:
         self._source = source
+        self._results = source.cache.results
         self._uncached = uncached
         self._admission = admission
         self._limits = limits
@@ -81,14 +90,18 @@ class PrometheusApi:
         limit = parameters.limit()
         planning = instant(parameters, self._limits)
         with self._noted(parameters, "time"):
-            return await self._answer(planning, parameters, control, limit)
+            return await self._answer(await planned(planning), parameters, control, limit)
 
     async def query_range(self, parameters: Parameters, control: Control) -> Success:
         """Evaluate an expression at every step of a range."""
         limit = parameters.limit()
         planning = over_range(parameters, self._limits)
         with self._noted(parameters, "start", "end", "step"):
-            return await self._answer(planning, parameters, control, limit)
+            plan = await planned(planning)
+            reach = None if limit or parameters.first("stats") or _bypassing(parameters) else reach_of(plan)
+            if reach is None or beyond_raw(plan, await self._source.borders()).rollups:
+                return await self._answer(plan, parameters, control, limit)
+            return await self._answer_by_steps(plan, reach, control)
 
     async def series(self, parameters: Parameters, _: Control) -> Success:
         """List the series that match a selector."""
@@ -133,20 +146,45 @@ class PrometheusApi:
         return self._activity.query(**{name: parameters.first(name) for name in ("query", *names)})
 
     def _source_for(self, parameters: Parameters) -> Source:
-        return self._uncached if parameters.first("nocache") in ("1", "true") else self._source
+        return self._uncached if _bypassing(parameters) else self._source
 
-    async def _answer(self, planning: Planning, parameters: Parameters, control: Control, limit: int) -> Success:
-        """Answer a query, everything that takes time in threads."""
+    async def _answer(self, plan: Plan, parameters: Parameters, control: Control, limit: int) -> Success:
+        """Answer a query as a whole."""
         stats = parameters.first("stats")
         trace = Trace() if stats else None
-        found = await answer(await planned(planning), self._source_for(parameters), control, trace)
-        kept, truncated = await asyncio.to_thread(truncate, found, limit)
-        control.usage.charge(room(kept))
-        data = await asyncio.to_thread(render, kept)
-        if trace is not None:
-            data = with_statistics(data, dump(statistics(trace, stats, control.waited)))
-        warnings = (*found.warnings, *([_TRUNCATED] if truncated else []), *warning(stats))
-        return Success(data, warnings, found.infos)
+
+        def rendered(found: Answer) -> Success:
+            kept, truncated = truncate(found, limit)
+            control.usage.charge(room(kept))
+            warnings = (*found.warnings, *([_TRUNCATED] if truncated else []), *warning(stats))
+            return Success(render(kept), warnings, found.infos)
+
+        success = await answer_as(rendered, plan, self._source_for(parameters), control, trace)
+        if trace is None:
+            return success
+        return replace(success, data=with_statistics(success.data, dump(statistics(trace, stats, control.waited))))
+
+    async def _answer_by_steps(self, plan: Plan, reach: Reach, control: Control) -> Success:
+        """Answer a range query with the help of what was answered before."""
+        step, limits = plan.grid.step_ms, plan.limits
+
+        def rendered(found: Answer) -> Piece:
+            control.usage.charge(room(found))
+            return Piece.of(found)
+
+        def compute(grid: Grid) -> Awaitable[Piece]:
+            part = plan if grid == plan.grid else plan_range(plan.asked, grid.start_ms, grid.end_ms, step, limits)
+            return answer_as(rendered, part, self._source, control)
+
+        key = Key(plan.asked.text, step, plan.grid.start_ms % step, limits.lookback_ms)
+        question = Question(key, plan.grid, reach)
+        result = await answer_by_steps(self._results, question, compute, self._source.follower.refresh)
+        return Success(result.data, result.warnings, result.infos)
+
+
+def _bypassing(parameters: Parameters) -> bool:
+    """Whether a request wants nothing from memory."""
+    return parameters.first("nocache") in ("1", "true")
 
 
 def _span(parameters: Parameters) -> tuple[int, int, int]:

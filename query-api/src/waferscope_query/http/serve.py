@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 import uvloop
-from starlette.types import ASGIApp
 
 from waferscope_query.http.starting import Starting
 from waferscope_query.settings import QuerySettings
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from waferscope_query.storage.database import Database
 
 _LOGGER = logging.getLogger(__name__)
@@ -59,12 +60,15 @@ async def _serve(settings: QuerySettings, listener: socket.socket) -> None:
         )
     )
     opening = asyncio.create_task(_open(database))
+    warming = asyncio.create_task(_warm(loading, opening, settings.warm_window))
+    warming.add_done_callback(_tell_fault)
     for task in (loading, opening):
         task.add_done_callback(lambda done: _stop_if_refused(done, server))
     _LOGGER.info("listening on http://%s:%s", *listener.getsockname()[:2])
     try:
         await server.serve([listener])
     finally:
+        warming.cancel()
         opening.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await opening
@@ -82,11 +86,11 @@ async def _open(database: "asyncio.Task[Database]") -> None:
     await (await database).open()
 
 
-async def _load(settings: QuerySettings, database: "asyncio.Task[Database]") -> ASGIApp:
+async def _load(settings: QuerySettings, database: "asyncio.Task[Database]") -> "FastAPI":
     return await asyncio.to_thread(_app, settings, await database)
 
 
-def _app(settings: QuerySettings, database: "Database") -> ASGIApp:
+def _app(settings: QuerySettings, database: "Database") -> "FastAPI":
     gc.disable()  # of what is imported, nothing is garbage; the collector would look through it again and again
     try:
         from waferscope_query.http.app import create_app  # noqa: PLC0415 - numba and FastAPI: seconds
@@ -97,10 +101,25 @@ def _app(settings: QuerySettings, database: "Database") -> ASGIApp:
         gc.enable()
 
 
+async def _warm(loading: "asyncio.Task[FastAPI]", opening: "asyncio.Task[None]", window: float) -> None:
+    """Keep the recent past in memory, as soon as engine and database are there."""
+    await asyncio.wait((loading, opening))
+    if loading.exception() is None and opening.exception() is None:
+        from waferscope_query.storage.warming import keep_warm  # noqa: PLC0415 - what `_app` has imported in its thread
+
+        await keep_warm(loading.result().state.source, window)
+
+
 def _stop_if_refused(task: "asyncio.Task[Any]", server: uvicorn.Server) -> None:
     """End the server where waiting for the task is in vain; its error is raised at the server's end."""
     if not task.cancelled() and task.exception() is not None:
         server.should_exit = True
+
+
+def _tell_fault(task: "asyncio.Task[None]") -> None:
+    """Log what ended a task that nobody waits for."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _LOGGER.error("nothing is kept warm any more", exc_info=error)
 
 
 class _Server(uvicorn.Server):

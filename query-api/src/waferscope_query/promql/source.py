@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from waferscope_query.promql.histograms import HistogramCells
+from waferscope_query.promql.history import Borders, RollupSelection
 from waferscope_query.promql.labels import LabelFrame, StringPool
 from waferscope_query.promql.matchers import Matcher
 
@@ -25,11 +26,13 @@ class Selection:
         matchers: Conditions that a series must satisfy, all of them.
         start_ms: First wanted timestamp, inclusive, milliseconds since the epoch.
         end_ms: Last wanted timestamp, inclusive.
+        starts: Whether start timestamps are of use.
     """
 
     matchers: tuple[Matcher, ...]
     start_ms: int
     end_ms: int
+    starts: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +45,8 @@ class Samples:
         ts: int64[m], milliseconds, strictly ascending within a series.
         values: float64[m]; of a histogram its sum. Stale markers are kept (see STALE_BITS).
         histograms: Which samples are histograms, their hints as `with_reset_hints` gives them; None where none is.
+        starts: int64[m], milliseconds: since when each sample counts, 0 where nobody knows; None where nobody asked, or
+            nobody knows of any.
     """
 
     labels: LabelFrame
@@ -49,6 +54,23 @@ class Samples:
     ts: NDArray[np.int64]
     values: NDArray[np.float64]
     histograms: HistogramCells | None = None
+    starts: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rollups:
+    """What the buckets of n series know of a measure (see `history.Measure`).
+
+    Attributes:
+        samples: A sample for each bucket; its time is the bucket's start, of LAST that of the last sample in it.
+        columns: float64[k, m], one column for each of these samples and of what the measure needs beside its value.
+        whole: Of INCREASE, series of which the increase alone is known: those of histograms, and their counts, sums and
+            classic buckets; None where there are none.
+    """
+
+    samples: Samples
+    columns: NDArray[np.float64]
+    whole: Samples | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +103,19 @@ class Source(Protocol):
 
         Raises:
             TooManySamplesError: The selections together hold more than `max_samples` samples.
+        """
+        ...
+
+    async def borders(self) -> Borders | None:
+        """From when on samples and short rollups are kept; None where nothing was ever dropped."""
+        ...
+
+    async def rollups(self, selections: Sequence[RollupSelection], max_samples: int) -> list[Rollups]:
+        """Fetch rollups, in the order of the selections; called with what `borders` made of a plan.
+
+        Raises:
+            TooManySamplesError: The selections together hold more than `max_samples` buckets.
+            ExecutionError: The rollups of a selected series don't know what is asked of them.
         """
         ...
 

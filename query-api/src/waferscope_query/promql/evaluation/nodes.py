@@ -14,7 +14,9 @@ from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.functions import IMPLEMENTED
 from waferscope_query.promql.evaluation.functions.extended import refusal
 from waferscope_query.promql.evaluation.histogram_operators import negated
+from waferscope_query.promql.evaluation.history import over_past
 from waferscope_query.promql.evaluation.selecting import instant_vector, range_vector, subquery
+from waferscope_query.promql.evaluation.smoothing import smoothed_vector
 from waferscope_query.promql.evaluation.values import Scalar, String, Value, Vector
 from waferscope_query.promql.grid import Grid
 from waferscope_query.promql.parsing.tree import (
@@ -82,8 +84,8 @@ def _(node: Unary, context: Context) -> Value:
 
 
 @visit.register
-def _(node: VectorSelector, context: Context) -> Vector:
-    return instant_vector(node, context)
+def _(node: VectorSelector, context: Context) -> Value:
+    return over_past(node, context, smoothed_vector if node.extension == "smoothed" else instant_vector)
 
 
 @visit.register
@@ -112,4 +114,4 @@ def _(node: Call, context: Context) -> Value:
         reason = refusal(arg.selector.extension, node.function) if isinstance(arg, MatrixSelector) else None
         if reason is not None:
             raise ExecutionError(reason)
-    return IMPLEMENTED[node.function](node, context)
+    return over_past(node, context, IMPLEMENTED[node.function])

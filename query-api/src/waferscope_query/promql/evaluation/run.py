@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from waferscope_query.promql.control import Control
 from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.extending import extended_window
+from waferscope_query.promql.evaluation.history import past_of
 from waferscope_query.promql.evaluation.holding import holding
 from waferscope_query.promql.evaluation.nodes import visit
 from waferscope_query.promql.evaluation.notes import Notes
@@ -20,7 +22,7 @@ from waferscope_query.promql.evaluation.values import Scalar, String, Value, Vec
 from waferscope_query.promql.labels import LabelFrame, ScratchPool, StringPool
 from waferscope_query.promql.parsing.literals import scrub
 from waferscope_query.promql.plan import Plan
-from waferscope_query.promql.source import Samples
+from waferscope_query.promql.source import Rollups, Samples
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,8 +45,13 @@ class Answer:
     infos: tuple[str, ...]
 
 
-def evaluate_plan(
-    plan: Plan, samples: list[Samples], pool: StringPool, control: Control, trace: Trace | None = None
+def evaluate_plan(  # noqa: PLR0917 - a stage takes what the one before gave
+    plan: Plan,
+    samples: list[Samples],
+    pool: StringPool,
+    control: Control,
+    trace: Trace | None = None,
+    rollups: Sequence[Rollups] = (),
 ) -> Answer:
     """Evaluate a plan; computes only, touches no storage.
 
@@ -54,6 +61,7 @@ def evaluate_plan(
         pool: The pool of the samples' labels.
         control: Deadline, cancellation, and what the query may use.
         trace: Notes what each node takes and counts samples as Prometheus does; None: nothing is noted.
+        rollups: One per rollup selection of the plan, in its order.
 
     Raises:
         ExecutionError: The expression can't be answered over this data.
@@ -66,13 +74,14 @@ def evaluate_plan(
     scratch = ScratchPool(pool)
     by_selector = {start: _prepared(samples[index], scratch) for start, index in plan.selection_of.items()}
     if any(one.histograms is not None for one in samples):
-        for start in statistics_selectors(plan.query.tree):
+        for start in statistics_selectors(plan.query.tree) & by_selector.keys():
             by_selector[start] = statistics_of(by_selector[start])
     notes = Notes(plan.query.text)
+    past = past_of(plan.rollups, plan.rollup_of, rollups, lambda one: _prepared(one, scratch))
     visiting = holding(visit)
     if trace is not None:
         visiting = trace.tracing(visiting, plan.grid)
-    context = Context(visiting, plan.grid, plan.grid, plan.limits, by_selector, scratch, control, notes)
+    context = Context(visiting, plan.grid, plan.grid, plan.limits, by_selector, scratch, control, notes, past)
     with np.errstate(all="ignore"):  # IEEE 754's answers are PromQL's: 1/0 is +Inf
         value = _final(visiting(plan.query.tree, context), plan.limits.lookback_ms)
     return Answer(value, context.times, plan.instant, notes.warnings, notes.infos)
@@ -82,7 +91,8 @@ def _prepared(samples: Samples, pool: ScratchPool) -> Samples:
     """The samples as the kernels take them: one layout, or each variant would be compiled anew."""
     labels = LabelFrame(samples.labels.names, samples.labels.codes, pool)
     offsets, ts = (np.require(array, np.int64, ["C", "W"]) for array in (samples.offsets, samples.ts))
-    return Samples(labels, offsets, ts, np.require(samples.values, np.float64, ["C", "W"]), samples.histograms)
+    starts = None if samples.starts is None else np.require(samples.starts, np.int64, ["C", "W"])
+    return Samples(labels, offsets, ts, np.require(samples.values, np.float64, ["C", "W"]), samples.histograms, starts)
 
 
 def _final(value: Value, lookback_ms: int) -> Scalar | String | Vector | Samples:

@@ -1,0 +1,1 @@
+"""Rollups of times whose samples retention has dropped, in the form of samples."""
