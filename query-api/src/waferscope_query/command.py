@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import time
 
 _URL_VARIABLE = "WAFERSCOPE_QUERY_URL"
 _DEFAULT_URL = "http://127.0.0.1:18000"
@@ -20,6 +21,11 @@ def serve_query(parser: argparse.ArgumentParser) -> None:
 
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = describe(QuerySettings)
+    parser.add_argument(
+        "--warm-kernels",
+        action="store_true",
+        help="only compile all kernels into their folder ($WAFERSCOPE_QUERY_KERNEL_CACHE), when an image is built",
+    )
     parser.set_defaults(run=_run_serve)
 
 
@@ -73,7 +79,9 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the service's answer as it is")
 
 
-def _run_serve(_: argparse.Namespace) -> int:
+def _run_serve(args: argparse.Namespace) -> int:
+    if args.warm_kernels:
+        return _warm()
     from waferscope_query.http.listener import listen  # noqa: PLC0415 - as above
     from waferscope_query.settings import QuerySettings  # noqa: PLC0415
     from waferscope_schemas.settings import load  # noqa: PLC0415
@@ -84,6 +92,15 @@ def _run_serve(_: argparse.Namespace) -> int:
         from waferscope_query.http.serve import serve  # noqa: PLC0415 - seconds, after what may be wrong was told
 
         serve(settings, listener)
+    return 0
+
+
+def _warm() -> int:
+    logging.basicConfig(format="%(levelname)s %(message)s")
+    from waferscope_query.warming import warm  # noqa: PLC0415 - as above
+
+    began = time.perf_counter()
+    print(f"{warm()} kernels are there, after {time.perf_counter() - began:.1f} s")
     return 0
 
 

@@ -50,9 +50,9 @@ class Admission:
 
     def __init__(self, settings: QuerySettings, metrics: Metrics) -> None:
         self._timeout = settings.timeout
-        self._max_memory = settings.max_memory
+        self._max_memory = min(settings.max_memory, settings.total_memory)
         self._pool = MemoryPool(settings.total_memory)
-        self._part = min(settings.total_memory // 2 // settings.max_concurrency, settings.max_memory)
+        self._part = min(settings.total_memory // 2 // settings.max_concurrency, self._max_memory)
         self._queue = FairQueue(
             settings.max_concurrency,
             settings.max_queue,

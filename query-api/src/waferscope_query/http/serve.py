@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -14,10 +15,11 @@ import uvloop
 
 from waferscope_query.http.starting import Starting
 from waferscope_query.settings import QuerySettings
-from waferscope_query.storage.database import Database
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from waferscope_query.storage.database import Database
 
 _LOGGER = logging.getLogger(__name__)
 _GRACE = 5  # seconds for answers under way at the end
@@ -41,8 +43,8 @@ def serve(settings: QuerySettings, listener: socket.socket) -> None:
 async def _serve(settings: QuerySettings, listener: socket.socket) -> None:
     threads = ThreadPoolExecutor(settings.max_concurrency + _SPARE_THREADS, thread_name_prefix="query")
     asyncio.get_running_loop().set_default_executor(threads)
-    database = Database(settings.database_url.get_secret_value(), settings.connections)
-    loading = asyncio.create_task(asyncio.to_thread(_load, settings, database))
+    database = asyncio.create_task(asyncio.to_thread(_database, settings))
+    loading = asyncio.create_task(_load(settings, database))
     server = _Server(
         uvicorn.Config(
             Starting(loading),
@@ -57,7 +59,7 @@ async def _serve(settings: QuerySettings, listener: socket.socket) -> None:
             timeout_graceful_shutdown=_GRACE,
         )
     )
-    opening = asyncio.create_task(database.open())
+    opening = asyncio.create_task(_open(database))
     warming = asyncio.create_task(_warm(loading, opening, settings.warm_window))
     warming.add_done_callback(_tell_fault)
     for task in (loading, opening):
@@ -70,22 +72,41 @@ async def _serve(settings: QuerySettings, listener: socket.socket) -> None:
         opening.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await opening
-        await database.close()
+        await (await database).close()
         await loading
 
 
-def _load(settings: QuerySettings, database: Database) -> "FastAPI":
-    from waferscope_query.http.app import create_app  # noqa: PLC0415 - numba and FastAPI: seconds
+def _database(settings: QuerySettings) -> "Database":
+    from waferscope_query.storage.database import Database  # noqa: PLC0415 - the driver: tenths of a second
 
-    return create_app(settings, database)
+    return Database(settings.database_url.get_secret_value(), settings.connections)
+
+
+async def _open(database: "asyncio.Task[Database]") -> None:
+    await (await database).open()
+
+
+async def _load(settings: QuerySettings, database: "asyncio.Task[Database]") -> "FastAPI":
+    return await asyncio.to_thread(_app, settings, await database)
+
+
+def _app(settings: QuerySettings, database: "Database") -> "FastAPI":
+    gc.disable()  # of what is imported, nothing is garbage; the collector would look through it again and again
+    try:
+        from waferscope_query.http.app import create_app  # noqa: PLC0415 - numba and FastAPI: seconds
+
+        return create_app(settings, database)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 async def _warm(loading: "asyncio.Task[FastAPI]", opening: "asyncio.Task[None]", window: float) -> None:
     """Keep the recent past in memory, as soon as engine and database are there."""
-    from waferscope_query.storage.warming import keep_warm  # noqa: PLC0415 - see `_load`
-
     await asyncio.wait((loading, opening))
     if loading.exception() is None and opening.exception() is None:
+        from waferscope_query.storage.recent import keep_warm  # noqa: PLC0415 - what `_app` has imported in its thread
+
         await keep_warm(loading.result().state.source, window)
 
 

@@ -107,13 +107,12 @@ async def _select(plan: Plan, source: Source, usage: Usage) -> tuple[list[Sample
         raise
     finally:
         usage.settle()
-    distinct = [
-        *dict(zip(plan.selections, samples, strict=True)).values(),
-        *(one.samples for one in dict(zip(plan.rollups, rollups, strict=True)).values()),
-    ]
+    past = dict(zip(plan.rollups, rollups, strict=True)).values()
+    distinct = [*dict(zip(plan.selections, samples, strict=True)).values(), *(one.samples for one in past)]
     usage.check_series(sum(len(one.labels) for one in distinct))
-    for one in distinct:
+    for one in (*distinct, *(one.whole for one in past if one.whole is not None)):
         usage.hold(*arrays_of(one))
+    usage.hold(*(one.columns for one in past))
     return samples, rollups
 
 

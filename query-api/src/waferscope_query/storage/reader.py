@@ -114,6 +114,11 @@ async def _copy(connection: PoolConnectionProxy, name: str, series_ids: NDArray[
         end=instant(span.end_ms).isoformat(),
         limit=span.max_samples + 1,
     )
+    return await copy_rows(connection, sql, span.max_samples)
+
+
+async def copy_rows(connection: PoolConnectionProxy, sql: str, max_rows: int) -> bytes:
+    """Read what a query answers, as binary COPY sends it; errors as `read_samples`."""
     used, chunks, fits = usage.current(), list[bytes](), True
 
     async def keep(chunk: bytes) -> None:  # must not raise: asyncpg would wait for the rest of the answer forever
@@ -126,7 +131,7 @@ async def _copy(connection: PoolConnectionProxy, name: str, series_ids: NDArray[
 
     status = await connection.copy_from_query(sql, output=keep, format="binary")
     rows, size = int(status.removeprefix("COPY ")), sum(map(len, chunks))
-    if rows > span.max_samples:
+    if rows > max_rows:
         raise TooManySamplesError
     if not fits:
         used.refuse()

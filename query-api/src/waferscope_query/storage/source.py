@@ -136,6 +136,7 @@ class DatabaseSource:
         async with self._database.connection() as connection, one_snapshot(connection):
             for one in dict.fromkeys(selections):
                 found = await asyncio.to_thread(self.index.find, one.matchers)
+                usage.current().check_series(len(found))
                 if not len(found):
                     fetched[one] = no_rollups(self.pool, one.measure)
                     continue

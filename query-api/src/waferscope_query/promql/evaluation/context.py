@@ -97,10 +97,7 @@ class Context:
         steps = len(self.times)
         if series * steps > self.limits.max_samples:
             raise TooManySamplesError
-        values, present = (
-            np.zeros((series, steps)),
-            np.zeros((series, steps), np.bool_),
-        )  # the system gives it when used
+        values, present = np.zeros((series, steps)), np.zeros((series, steps), np.bool_)  # no memory until used
         self.control.usage.hold(values, present)
         return values, present
 

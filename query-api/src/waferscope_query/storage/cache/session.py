@@ -12,7 +12,7 @@ from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
 from waferscope_query.promql import usage
-from waferscope_query.promql.errors import TooManySamplesError
+from waferscope_query.promql.errors import MemoryExhaustedError, MemoryLimitError, TooManySamplesError
 from waferscope_query.results.cache import ResultCache
 from waferscope_query.storage.cache.block import WIDTH_MS, Block, Range, gather
 from waferscope_query.storage.cache.changes import poll_touched
@@ -22,6 +22,7 @@ from waferscope_query.storage.runs import Runs
 _USUAL_BYTES = WIDTH_MS // 15_000 * 16  # of a series in a block, at a sample each 15 s
 _MOST_BLOCKS = 10_000  # of a query: a range that nobody fills
 _SAMPLE_BYTES = 16  # its time and value
+_TOO_MUCH = (TooManySamplesError, MemoryLimitError, MemoryExhaustedError)
 _FORGET_S = 600.0  # without a query
 _ALL_FROM = 2  # the part of all series from which on reading those of all is faster
 _MOST_ROWS = 20_000_000  # of a block
@@ -225,7 +226,8 @@ class Session:
         numbers = _numbers(span)
         try:
             blocks, read = await self._completed(numbers, series_ids, span.max_samples + _EDGE_ROWS)
-        except TooManySamplesError:  # in whole blocks; perhaps not within the span
+        except _TOO_MUCH:  # in whole blocks; perhaps not within the span
+            usage.current().settle()
             return await read_samples(self._connection, series_ids, span)
         runs = await asyncio.to_thread(gather, blocks, series_ids, (span.start_ms, span.end_ms))
         assert runs is not None, "all was read"
