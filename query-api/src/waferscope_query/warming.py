@@ -15,7 +15,9 @@ from numba.core.dispatcher import Dispatcher
 import waferscope_query
 from waferscope_query.promql.control import Control
 from waferscope_query.promql.engine import answer
+from waferscope_query.promql.evaluation.kernels import rollups
 from waferscope_query.promql.evaluation.tracing import Trace
+from waferscope_query.promql.grid import Limits
 from waferscope_query.promql.histograms import CUSTOM_BUCKETS, Histogram
 from waferscope_query.promql.memory import MemorySource
 from waferscope_query.promql.parsing import parse
@@ -23,9 +25,12 @@ from waferscope_query.promql.plan import plan_instant, plan_range
 from waferscope_query.promql.render import render
 from waferscope_query.storage.cache.block import WIDTH_MS, Block, gather
 from waferscope_query.storage.native import parse_native
+from waferscope_query.storage.runs import parse_runs
+from waferscope_query.storage.starts import lay
 
 _TIMES = [0, 15_000, 30_000, 45_000, 60_000]
 _END_S = 60
+_LIMITS = Limits(use_starts=True)
 
 # Functions of ranges over {}, which is a selector with a range.
 _OVER_RANGES = (
@@ -47,13 +52,17 @@ _OVER_HISTOGRAMS = (
     *("histogram_count({})", "histogram_sum({})", "histogram_avg({})", 'histogram_quantiles({}, "q", 0.5, 0.9)'),
     *("{} </ 1", "{} >/ 1"),
 )
+_EXTENDED = (
+    *("rate(x[1m] smoothed)", "delta(x[1m] anchored)", "changes(x[1m] anchored)", "resets(x[1m] anchored)"),
+    *("rate(h[1m] smoothed)", "delta(h[1m] anchored)", "changes(h[1m] anchored)", "x smoothed", "h smoothed"),
+)
 _EXPRESSIONS = (
     *(call.format(f"{name}[1m]") for name in ("x", "h", "c", "m") for call in _OVER_RANGES),
     *(call.format("x[1m]") for call in _FLOATS_ONLY),
     *(call.format(name) for name in ("x", "h", "c") for call in _OVER_VECTORS),
     *(call.format(name) for name in ("h", "c", "n", "b_bucket") for call in _OVER_HISTOGRAMS),
-    *("rate(x[1m] smoothed)", "delta(x[1m] anchored)", "changes(x[1m] anchored)", "resets(x[1m] anchored)"),
-    *("x smoothed", "h + c", "sum by (i) (h)", "rate(h[1m:15s])", "histogram_count(rate(h[1m]))"),
+    *_EXTENDED,
+    *("start_timestamp(x)", "h + c", "sum by (i) (h)", "rate(h[1m:15s])", "histogram_count(rate(h[1m]))"),
 )
 
 
@@ -65,7 +74,13 @@ def warm() -> int:
     """
     asyncio.run(_ask(_source()))
     parse_native(b"", 1)
-    gather([Block.empty(0)], np.zeros(1, np.int64), (0, WIDTH_MS))
+    series = np.array([1])
+    block = Block.empty(0).with_read(series, (0, WIDTH_MS), parse_runs(b"", series))
+    gather([block], series, (0, WIDTH_MS))
+    ints, floats = np.zeros(1, np.int64), np.zeros(1)
+    lay(*(ints,) * 6)
+    cells = np.zeros((1, 1)), np.zeros((1, 1), np.bool_)
+    rollups.increases(ints, ints, floats, ints, 1, *(floats,) * 5, True, *cells, 0, 0)  # noqa: FBT003, compiled
     return len(kernels())
 
 
@@ -83,8 +98,11 @@ def kernels() -> dict[str, Dispatcher]:
 async def _ask(source: MemorySource) -> None:
     for expression in _EXPRESSIONS:
         query = parse(expression)
-        plan = plan_range(query, 0, _END_S * 1000, 15_000)
+        plan = plan_range(query, 0, _END_S * 1000, 15_000, _LIMITS)
         render(await answer(plan, source, Control(), Trace()))
+    floats = MemorySource([({"__name__": "x"}, _TIMES, [1.0, 2.0, 1.5, 4.0, 5.0])])
+    for expression in _EXTENDED:
+        render(await answer(plan_range(parse(expression), 0, _END_S * 1000, 15_000), floats, Control(), Trace()))
     for expression in ("x", "x[1m]", "h[1m]", "x[1m] smoothed", "x[1m] anchored"):
         render(await answer(plan_instant(parse(expression), _END_S * 1000), source, Control(), Trace()))
 
@@ -102,7 +120,7 @@ def _source() -> MemorySource:
         ({"__name__": "m"}, [*numbers[:2], *grown[2:]]),
         *(({"__name__": "b_bucket", "le": le}, numbers) for le in ("1", "2", "+Inf")),
     ]
-    return MemorySource([(labels, _TIMES, given) for labels, given in values])
+    return MemorySource([(labels, _TIMES, given) for labels, given in values], starts=[_TIMES] * len(values))
 
 
 def _exponential(number: int) -> Histogram:
