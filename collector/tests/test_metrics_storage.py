@@ -113,6 +113,21 @@ async def test_explicit_histogram(writer: WriterUnderTest, conn: asyncpg.Connect
     assert (second["custom_bounds"], second["positive_counts"]) == ([], [7])
 
 
+async def test_a_series_is_shown_as_classic_once_it_gets_explicit_bounds(
+    writer: WriterUnderTest, conn: asyncpg.Connection
+) -> None:
+    point = metrics_pb2.ExponentialHistogramDataPoint(time_unix_nano=NOW, count=1, sum=1.0, zero_count=1)
+    data = metrics_pb2.ExponentialHistogram(data_points=[point], aggregation_temporality=otlp.CUMULATIVE)
+    await writer.send("metrics", otlp.metrics(metrics_pb2.Metric(name="x", exponential_histogram=data)))
+    row = await conn.fetchrow("select classic, xid from wafer.series where metric = 'x'")
+    assert not row["classic"]
+    for second in (1, 2):
+        explicit = otlp.histogram([1], [1, 2], 3.0, time=NOW + second * SECOND)
+        await writer.send("metrics", otlp.metrics(otlp.histograms("x", explicit)))
+    rows = await conn.fetch("select classic, xid from wafer.series where metric = 'x'")
+    assert [(one["classic"], one["xid"] > row["xid"]) for one in rows] == [(True, True)]
+
+
 async def test_exponential_deltas_add_up(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:
     def sent(at: int, scale: int, offset: int, *counts: int) -> metrics_pb2.Metric:
         point = metrics_pb2.ExponentialHistogramDataPoint(

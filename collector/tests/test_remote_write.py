@@ -116,6 +116,23 @@ async def test_samples_starts_and_metadata_of_2_0(writer: WriterUnderTest, conn:
     assert [row["ms"] for row in starts] == [MS - 1000, MS + 5]
 
 
+async def test_a_start_that_is_told_no_more_is_a_change(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:
+    told = [7, 7, 0, 0, 7, 8]  # seconds before the first sample; 0: nothing
+    symbols = Symbols()
+    samples = [
+        V2["Sample"](value=1, timestamp=MS + 1000 * second, start_timestamp=MS - 1000 * before if before else 0)
+        for second, before in enumerate(told)
+    ]
+    for sent in (samples[:3], samples[3:]):  # within a request, and over several
+        assert (await post(writer, symbols.request(symbols.series("x", samples=sent)), V2_TYPE)).status_code == 204
+    starts = await conn.fetch(
+        "select ((extract(epoch from ts) * 1000)::bigint - $1) / 1000 as at, extract(epoch from start)::bigint as start"
+        " from wafer.start_time order by ts",
+        MS,
+    )
+    assert [tuple(row) for row in starts] == [(0, MS // 1000 - 7), (2, 0), (4, MS // 1000 - 7), (5, MS // 1000 - 8)]
+
+
 @pytest.mark.parametrize("version", [1, 2])
 async def test_native_histograms(writer: WriterUnderTest, conn: asyncpg.Connection, version: int) -> None:
     of = V1 if version == 1 else V2
@@ -146,10 +163,11 @@ async def test_native_histograms(writer: WriterUnderTest, conn: asyncpg.Connecti
         " 1 samples of histograms whose buckets do not fit their spans or bounds\n"
     )
     rows = await conn.fetch(
-        "select h.*, kind from wafer.histogram_sample h join wafer.series using (series_id) order by ts"
+        "select h.*, kind, classic from wafer.histogram_sample h join wafer.series using (series_id) order by ts"
     )
     first, second, third = rows
     assert first["kind"] == "histogram"
+    assert not first["classic"]
     assert (first["count"], first["sum"], first["schema"], first["zero_threshold"], first["zero_count"]) == (
         *(12, 18.4, 1, 0.001, 2),
     )

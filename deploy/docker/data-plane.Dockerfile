@@ -27,12 +27,14 @@ RUN groupadd --gid 10001 waferscope \
 COPY --from=build /opt/waferscope /opt/waferscope
 COPY deploy/docker/healthcheck.py /opt/waferscope/healthcheck.py
 
-# Kernels that the query service compiles are kept here; mount a volume to keep them over a new container.
+# Compiled kernels are kept here. They are for the kind of CPU that builds the image: on another one, each is compiled once
+# more, so the folder has to be writable; a volume keeps them over a new container.
 ENV PATH=/opt/waferscope/bin:$PATH \
     NUMBA_CACHE_DIR=/var/cache/waferscope \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
+RUN waferscope serve query --warm-kernels
 
 # For the default command; compose and charts ask the service that they run.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \

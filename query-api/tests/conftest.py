@@ -17,8 +17,9 @@ from waferscope_schemas.partitioning import ensure
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SERIES = """
-    insert into wafer.series (fingerprint, metric, labels, kind, unit, help)
-    values (substr(sha256(convert_to($1 || $2, 'UTF8')), 1, 16), $1, $2::text::jsonb, $3, $4, $5) returning series_id
+    insert into wafer.series (fingerprint, metric, labels, kind, unit, help, classic)
+    values (substr(sha256(convert_to($1 || $2, 'UTF8')), 1, 16), $1, $2::text::jsonb, $3, $4, $5, $6)
+    returning series_id
 """
 BATCH = """
     with batch as (
@@ -43,9 +44,12 @@ class Writer:
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         self.connection = connection
 
-    async def series(self, metric: str, kind: str = "gauge", unit: str = "", text: str = "", **labels: str) -> int:
-        """Create a series."""
-        row = (metric, msgspec.json.encode(labels, order="sorted").decode(), kind, unit, text)
+    async def series(
+        self, metric: str, kind: str = "gauge", unit: str = "", text: str = "", *, classic: bool = True, **labels: str
+    ) -> int:
+        """Create a series; a histogram is a classic one unless it is said that it is not."""
+        classic = classic and kind == "histogram"
+        row = (metric, msgspec.json.encode(labels, order="sorted").decode(), kind, unit, text, classic)
         return await self.connection.fetchval(SERIES, *row)
 
     async def samples(self, series_id: int, *samples: tuple[int, float]) -> None:
@@ -61,6 +65,11 @@ class Writer:
         series_id = await self.series(metric, **labels)
         await self.samples(series_id, *samples)
         return series_id
+
+    async def starts(self, series_id: int, *starts: tuple[int, int]) -> None:
+        """Tell since when samples count: (ms of the first of them, ms)."""
+        rows = [(series_id, instant(ms), instant(start)) for ms, start in starts]
+        await self.connection.copy_records_to_table("start_time", schema_name="wafer", records=rows)
 
     async def histogram(
         self, series_id: int, ms: int, bounds: list[float], counts: list[float], total: float | None

@@ -7,8 +7,8 @@ two writers can't deadlock over them, and the ids that enter the table belong to
 import os
 import struct
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from asyncpg.pool import PoolConnectionProxy
@@ -154,15 +154,15 @@ async def create(conn: PoolConnectionProxy, series: Sequence[Series], guard: Car
     Returns:
         The id of each.
     """
-    wanted = {item.fingerprint: item for item in series}
-    ids = await _select(conn, list(wanted))
+    wanted = {item.fingerprint: item for item in sorted(series, key=lambda item: item.classic)}
+    ids = await _select(conn, wanted)
     absent = [wanted[key] for key in sorted(wanted.keys() - ids.keys())]
     refused = await guard.refuse(conn, absent) if absent else {}
     absent = [item for item in absent if item.fingerprint not in refused]
     created = await conn.fetch(_SQL["insert_series"], *_columns(absent)) if absent else []
     ids |= {row["fingerprint"]: row["series_id"] for row in created}
     if len(ids) + len(refused) < len(wanted):  # another writer was faster
-        ids |= await _select(conn, list(wanted.keys() - ids.keys() - refused.keys()))
+        ids |= await _select(conn, {key: wanted[key] for key in wanted.keys() - ids.keys() - refused.keys()})
     return Created(ids, refused, len(created))
 
 
@@ -173,19 +173,27 @@ async def enter_starts(conn: PoolConnectionProxy, ids: Ids, times: Ids, starts: 
         conn: A connection outside of a transaction.
         ids: Series.
         times: Of the first sample with the start, Unix time, ms.
-        starts: Unix time, ms.
+        starts: Unix time, ms; 0 where nobody tells any more.
     """
-    rows = sorted(set(zip(ids.tolist(), times.tolist(), starts.tolist(), strict=True)))
-    if rows:
-        columns = [(series_id, instant_ms(time), instant_ms(start)) for series_id, time, start in rows]
+    order = np.lexsort((starts, times, ids))
+    ids, times, starts = ids[order], times[order], starts[order]
+    changed = np.ones(len(ids), np.bool_)
+    changed[1:] = (np.diff(ids) != 0) | (np.diff(starts) != 0)
+    rows = zip(ids[changed].tolist(), times[changed].tolist(), starts[changed].tolist(), strict=True)
+    columns = [(series_id, instant_ms(time), instant_ms(start)) for series_id, time, start in rows]
+    if columns:
         await conn.execute(_SQL["insert_start_times"], *map(list, zip(*columns, strict=True)))
 
 
-def _columns(series: list[Series]) -> tuple[list[bytes | str], ...]:
-    rows = [(item.fingerprint, item.metric, item.labels, item.kind, item.unit, item.help) for item in series]
+def _columns(series: list[Series]) -> tuple[list[bytes | str | bool], ...]:
+    rows = [astuple(item) for item in series]
     return tuple(map(list, zip(*rows, strict=True)))
 
 
-async def _select(conn: PoolConnectionProxy, fingerprints: list[bytes]) -> dict[bytes, int]:
-    rows = await conn.fetch(_SQL["select_series"], fingerprints)
+async def _select(conn: PoolConnectionProxy, wanted: Mapping[bytes, Series]) -> dict[bytes, int]:
+    """Find the series that are there, and see to it that they are shown as they came now."""
+    rows = await conn.fetch(_SQL["select_series"], list(wanted))
+    classic = [row["series_id"] for row in rows if wanted[row["fingerprint"]].classic and not row["classic"]]
+    if classic:
+        await conn.execute(_SQL["show_classic"], sorted(classic))
     return {row["fingerprint"]: row["series_id"] for row in rows}

@@ -24,11 +24,23 @@ def query(url: str, expr: str, *, time: str | None, start: str | None, end: str 
     Raises:
         AnswerError: With the service's message.
     """
-    if start is None:
-        fields = {"query": expr, **({"time": time} if time else {})}
-        return _ask("POST", f"{url}/api/v1/query", data=fields)
-    fields = {"query": expr, "start": start, "end": end or str(clock.time()), "step": step}
-    return _ask("POST", f"{url}/api/v1/query_range", data=fields)
+    fields = _fields(expr, time=time, start=start, end=end, step=step)
+    return _ask("POST", f"{url}/api/v1/{'query' if start is None else 'query_range'}", data=fields)
+
+
+def explain(
+    url: str, expr: str, *, time: str | None, start: str | None, end: str | None, step: str, plan: bool
+) -> dict[str, Any]:
+    """Ask how an expression is answered, over a range where a start is given; `plan` evaluates nothing.
+
+    Returns:
+        The answer of `/api/v1/explain`.
+
+    Raises:
+        AnswerError: With the service's message.
+    """
+    fields = _fields(expr, time=time, start=start, end=end, step=step)
+    return _ask("POST", f"{url}/api/v1/explain", data={**fields, **({"plan": "1"} if plan else {})})
 
 
 def jobs(url: str, *, status: str, app_name: str, limit: int) -> dict[str, Any]:
@@ -46,6 +58,12 @@ def jobs(url: str, *, status: str, app_name: str, limit: int) -> dict[str, Any]:
 def text(answer: dict[str, Any]) -> str:
     """Write an answer for a program to read."""
     return json.dumps(answer, indent=2, ensure_ascii=False)
+
+
+def _fields(expr: str, *, time: str | None, start: str | None, end: str | None, step: str) -> dict[str, str]:
+    if start is None:
+        return {"query": expr, **({"time": time} if time else {})}
+    return {"query": expr, "start": start, "end": end or str(clock.time()), "step": step}
 
 
 def _ask(method: str, url: str, **fields: Any) -> dict[str, Any]:

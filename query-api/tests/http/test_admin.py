@@ -143,3 +143,26 @@ async def test_readers_are_told_and_what_adds_up_is_remembered(service: Service,
         assert row["begin_ts"] <= instant(T0 * 1000) < row["end_ts"]
     kept = await connection.fetch("select digest from wafer.ingest_batch order by digest")
     assert [row["digest"] for row in kept] == [b"adds", b"elsewhen"]
+
+
+async def test_starts_are_deleted_with_their_samples_and_found_again(database_url: str, writer: Writer) -> None:
+    series = await writer.gauge("x_total", *((T0 + n, float(n)) for n in range(4)))
+    await writer.starts(series, (T0, T0 - 9), (T0 + 1, T0 - 8), (T0 + 2, T0 - 7))
+    other = await writer.gauge("y_total", (T0 + 1, 1.0))
+    await writer.starts(other, (T0 + 1, T0 - 9))
+    database = Database(database_url, 1)
+    await database.open()
+    for first, last, left in (
+        (1, 1, [(0, -9), (1, -8), (2, -7)]),  # where it was told: the writer will not tell it once more
+        (1, 2, [(0, -9), (1, -7), (3, -7)]),  # the sample at 3 goes on with the last start
+        (-1, 9, [(-1, -7)]),
+    ):
+        await delete_samples(database, np.array([series]), T0 + first, T0 + last)
+        rows = await writer.connection.fetch(
+            "select (extract(epoch from ts) * 1000)::bigint - $2, (extract(epoch from start) * 1000)::bigint - $2"
+            " from wafer.start_time where series_id = $1 order by ts",
+            *(series, T0),
+        )
+        assert [tuple(row) for row in rows] == left
+    assert await writer.connection.fetchval("select count(*) from wafer.start_time where series_id = $1", other) == 1
+    await database.close()

@@ -19,6 +19,8 @@ starts anew.
 A native histogram is one word: `h(count=4;sum=5;schema=1;from=-2:1,2,1)`. `from=i:…` are the buckets from index i on,
 `below=i:…` those of the negative side, `zero=n@w` the zero bucket and its width, `bounds=…` makes the buckets custom
 ones, `hint=gauge` tells of counter resets. `h(…)x4` repeats it, `h(…)+h(…)x4` adds to it four times.
+
+`60^-1m` tells that the sample counts since a minute before it; so do all samples of `0+60x4^-1m`.
 """
 
 from __future__ import annotations
@@ -70,21 +72,24 @@ def read_cases(path: Path) -> list[Case]:
     """Read a case file."""
     cases: list[Case] = []
     loaded: list[tuple[Labels, list[int], list[float | Histogram]]] = []
+    starts: list[list[int]] = []
     interval, source = 0, MemorySource([])
     for number, raw in enumerate(path.read_text().splitlines(), 1):
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
         if line.startswith("load "):
-            loaded, interval = [], _time(line.removeprefix("load "))
+            loaded, starts, interval = [], [], _time(line.removeprefix("load "))
         elif match := _EVAL.fullmatch(line):
             if loaded:
-                source, loaded = MemorySource(loaded), []
+                source, loaded = MemorySource(loaded, starts=starts), []
             cases.append(_case(source, number, match))
         elif interval and (not cases or cases[-1].line < _last_load(path, number)):
             labels, values = _series(line)
             kept = [(index * interval, value) for index, value in enumerate(values) if value is not None]
             loaded.append((labels, [ts for ts, _ in kept], [value for _, value in kept]))
+            told = _starts(line, interval)
+            starts.append([told[ts // interval] for ts, _ in kept])
         elif line.startswith("fail "):
             cases[-1].failure = line.removeprefix("fail ")
         elif line == "ordered":
@@ -122,7 +127,22 @@ def _series(line: str) -> tuple[Labels, list[Value]]:
     return labels, [value for word in values.split() for value in _values(word)]
 
 
+def _starts(line: str, interval: int) -> list[int]:
+    """When each value of a line of `load` began to count, in ms; 0 where it isn't told."""
+    match = _SERIES.fullmatch(line)
+    assert match, line
+    told: list[int] = []
+    for word in match[3].split():
+        _, mark, since = word.partition("^")
+        begin = len(told)
+        times = [index * interval for index in range(begin, begin + len(_values(word)))]
+        offset = read_duration_ms(since.lstrip("-")) * (-1 if since.startswith("-") else 1) if mark else 0
+        told += [time + offset if mark else 0 for time in times]
+    return told
+
+
 def _values(word: str) -> list[Value]:
+    word = word.partition("^")[0]
     if word == "_":
         return [None]
     if word == "stale":

@@ -14,6 +14,7 @@ from waferscope_query.promql import evaluate, evaluate_instant
 from waferscope_query.promql.errors import PromQLError
 from waferscope_query.promql.evaluation.run import Answer
 from waferscope_query.promql.evaluation.values import Scalar, String
+from waferscope_query.promql.grid import Limits
 from waferscope_query.promql.histograms import HistogramCells
 from waferscope_query.promql.source import Samples
 
@@ -23,11 +24,14 @@ CASES = [
     for case in read_cases(path)
 ]
 
+LIMITS = Limits(use_starts=True)
+
 
 async def ask(case: Case) -> Answer:
     if case.step_ms is None:
-        return await evaluate_instant(case.expression, case.source, case.start_ms / 1000)
-    return await evaluate(case.expression, case.source, case.start_ms / 1000, case.end_ms / 1000, case.step_ms / 1000)
+        return await evaluate_instant(case.expression, case.source, case.start_ms / 1000, limits=LIMITS)
+    start, end, step = (ms / 1000 for ms in (case.start_ms, case.end_ms, case.step_ms))
+    return await evaluate(case.expression, case.source, start, end, step, limits=LIMITS)
 
 
 def series_of(answer: Answer) -> list[tuple[Labels, list[Value]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from waferscope_query.storage.cache.block import WIDTH_MS
 from waferscope_query.storage.cache.session import SampleCache, Session
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.deletion import delete_samples
+from waferscope_query.storage.recent import warm
 from waferscope_query.storage.source import DatabaseSource
 
 if TYPE_CHECKING:
@@ -130,6 +132,35 @@ async def test_queries_beside_a_writer_see_what_was_committed_before_each(databa
 
     await asyncio.gather(write(), *(ask() for _ in range(4)))
     assert await read(source) == await read(source.uncached())
+
+
+async def test_the_recent_past_is_read_before_anybody_asks(database: Database, writer: Writer) -> None:
+    source = DatabaseSource(database, SampleCache(1 << 26))
+    now = time.time_ns() // 1_000_000
+    series_id = await writer.gauge("x", *((now - 1000 * n, float(n)) for n in range(2000, 0, -1)), tool="a")
+    assert await warm(source, 1200) >= 1200
+    found = await read(source, start=now - 1_200_000, end=now)
+    assert len(found["a"]) == 1200
+    assert (source.cache.misses, source.cache.hits) == (0, 1200)
+    await writer.samples(series_id, (now, 0.0))
+    other = await writer.gauge("x", (now - 500, 1.0), tool="b")
+    assert other > series_id
+    await warm(source, 1200)
+    assert {name: len(rows) for name, rows in (await read(source, start=now - 1000, end=now)).items()} == {
+        "a": 2,
+        "b": 1,
+    }
+    assert source.cache.misses == 0
+    assert await warm(source, 1200) == 0
+
+
+async def test_warmth_leaves_half_of_the_room(database: Database, writer: Writer) -> None:
+    source = DatabaseSource(database, SampleCache(40_000))
+    now = time.time_ns() // 1_000_000
+    await writer.gauge("x", *((now - 1000 * n, float(n)) for n in range(7200, 0, -1)), tool="a")
+    await warm(source, 7200)
+    assert 20_000 < source.cache.bytes < 40_000
+    assert await warm(source, 7200) == 0
 
 
 async def test_limits_count_what_was_asked_for_not_what_was_read(database: Database, writer: Writer) -> None:

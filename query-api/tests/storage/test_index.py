@@ -72,7 +72,7 @@ def test_an_older_id_may_come_late() -> None:
 
 def test_a_histogram_is_presented_as_buckets_sum_and_count_and_as_itself() -> None:
     index = SeriesIndex(StringPool())
-    index.add([StoredSeries(1, "wafer_job_duration_seconds", {"tool": "a"}, "histogram", "s", "")])
+    index.add([StoredSeries(1, "wafer_job_duration_seconds", {"tool": "a"}, "histogram", "s", "", classic=True)])
     assert sorted(index.label_values("__name__")) == [
         "wafer_job_duration_seconds",
         "wafer_job_duration_seconds_bucket",

@@ -22,6 +22,7 @@ from waferscope_query.promql.source import STALE_BITS, Samples, Selection
 from waferscope_query.storage.cache.session import SampleCache
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.errors import StorageUnavailableError
+from waferscope_query.storage.reader import instant
 from waferscope_query.storage.source import DatabaseSource
 
 if TYPE_CHECKING:
@@ -218,6 +219,54 @@ async def test_explicit_bounds_are_custom_buckets(source: DatabaseSource, writer
     assert first == Histogram(count=6, sum=44.0, schema=CUSTOM_BUCKETS, bounds=(0.5, 10.0), positive=(1, 2, 3))
     assert isinstance(second, Histogram)
     assert (second.bounds, second.positive, math.isnan(second.sum)) == ((0.5,), (4, 3), True)
+
+
+async def test_only_histograms_that_came_so_are_classic_series(source: DatabaseSource, writer: Writer) -> None:
+    duration = await writer.series("d_seconds", "histogram", classic=False)
+    await writer.histogram(duration, T0, [0.5], [1, 2], 3.0)
+    assert await natives(source, *named("d_seconds"))
+    for suffix in ("bucket", "sum", "count"):
+        assert await select(source, *named(f"d_seconds_{suffix}")) == {}
+    await writer.connection.execute("update wafer.series set classic = true, xid = pg_current_xact_id()")
+    assert await select(source, *named("d_seconds_count")) == {"__name__=d_seconds_count": [(0, 3.0)]}
+    assert await natives(source, *named("d_seconds"))
+
+
+async def starts(source: DatabaseSource, *matchers: Matcher, wanted: bool = True) -> list[list[float]] | None:
+    """Of each series, the starts of its samples in seconds after T0; where nobody told it, T0 before 1970."""
+    (samples,) = await source.select([Selection(matchers, T0, T0 + 60_000, starts=wanted)], FAR)
+    if samples.starts is None:
+        return None
+    told = np.split((samples.starts - T0) / 1000, samples.offsets[1:-1])
+    return [one.tolist() for one in told]
+
+
+UNTOLD = -T0 / 1000
+
+
+async def test_samples_tell_since_when_they_count(source: DatabaseSource, writer: Writer) -> None:
+    series = await writer.gauge("x_total", *((T0 + 1000 * second, second) for second in range(5)), tool="a")
+    await writer.gauge("x_total", (T0, 1.0), tool="b")
+    assert await starts(source, *named("x_total")) is None
+    await writer.starts(series, (T0 - 5000, T0 - 9000), (T0 - 1000, T0 - 3000), (T0 + 2000, T0 + 1500), (T0 + 4000, 0))
+    assert await starts(source, *named("x_total", tool="a")) == [[-3, -3, 1.5, 1.5, UNTOLD]]
+    assert await starts(source, *named("x_total")) == [[-3, -3, 1.5, 1.5, UNTOLD], [UNTOLD]]
+    assert await starts(source, *named("x_total"), wanted=False) is None
+
+
+async def test_histograms_tell_since_when_they_count_in_all_their_forms(source: DatabaseSource, writer: Writer) -> None:
+    duration = await writer.series("d", "histogram")
+    for second in range(3):
+        await writer.histogram(duration, T0 + 1000 * second, [0.5], [1, 2], 3.0)
+    await writer.connection.execute(
+        "update wafer.histogram_sample set start = ts - interval '2 s' where ts > $1", instant(T0)
+    )
+    plain = await writer.gauge("d_count", (T0, 1.0), tool="b")
+    await writer.starts(plain, (T0, T0 - 4000))
+    for metric in ("d", "d_sum"):
+        assert await starts(source, *named(metric)) == [[UNTOLD, -1, 0]]
+    assert sorted(await starts(source, *named("d_count")) or []) == [[UNTOLD, -1, 0], [-4]]
+    assert await starts(source, *named("d_bucket")) == [[UNTOLD, -1, 0]] * 2
 
 
 async def test_a_series_may_hold_floats_and_histograms(source: DatabaseSource, writer: Writer) -> None:

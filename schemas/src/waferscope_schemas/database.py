@@ -50,12 +50,22 @@ async def connect(url: str) -> asyncpg.Connection:
         raise DatabaseUnreachableError(f"the database cannot be reached: {one_line(error)}") from error
 
 
-async def open_pool(url: str, *, max_size: int) -> asyncpg.Pool:
+class _Unchanged(asyncpg.Connection):
+    """A connection whose borrowers set nothing in its session: returning it takes no round trip."""
+
+    def get_reset_query(self) -> str:
+        """Return what undoes the settings of a borrower: nothing."""
+        return ""
+
+
+async def open_pool(url: str, *, max_size: int, unchanged: bool = False) -> asyncpg.Pool:
     """Open a pool; while the database is away, wait for it and say so in one log line.
 
     Args:
         url: ``postgresql://user:password@host:port/database``.
         max_size: Connections at most.
+        unchanged: Whether nobody sets, locks or listens in the session of a connection beyond a transaction. Else what
+            was set is undone at the return of each.
 
     Returns:
         A pool that the database has let in. It opens connections as they are asked for.
@@ -65,7 +75,7 @@ async def open_pool(url: str, *, max_size: int) -> asyncpg.Pool:
         SettingsError: The URL is malformed.
     """
     started, pause = time.monotonic(), _FIRST_PAUSE
-    while isinstance(found := await _try(url, max_size), str):
+    while isinstance(found := await _try(url, max_size, _Unchanged if unchanged else asyncpg.Connection), str):
         if pause == _FIRST_PAUSE:
             _LOGGER.warning("waiting for the database: %s", found)
         pause = min(pause * 2, _LONGEST_PAUSE)
@@ -75,10 +85,10 @@ async def open_pool(url: str, *, max_size: int) -> asyncpg.Pool:
     return found
 
 
-async def _try(url: str, max_size: int) -> asyncpg.Pool | str:
+async def _try(url: str, max_size: int, kind: type[asyncpg.Connection]) -> asyncpg.Pool | str:
     """Open the pool, or tell what keeps the database away."""
     try:
-        return await _open(url, max_size)
+        return await _open(url, max_size, kind)
     except _TRANSIENT as error:
         return one_line(error)
     except (asyncpg.ClientConfigurationError, ValueError):
@@ -87,9 +97,16 @@ async def _try(url: str, max_size: int) -> asyncpg.Pool | str:
         raise DatabaseUnreachableError(f"the database refuses us: {one_line(error)}") from error
 
 
-async def _open(url: str, max_size: int) -> asyncpg.Pool:
+async def _open(url: str, max_size: int, kind: type[asyncpg.Connection]) -> asyncpg.Pool:
     # No connection is kept open for its own sake: asyncpg logs a traceback at each try to restore such a one.
-    pool = asyncpg.create_pool(url, min_size=0, max_size=max_size, timeout=_CONNECT_TIMEOUT, server_settings=_SESSION)
+    pool = asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=max_size,
+        timeout=_CONNECT_TIMEOUT,
+        server_settings=_SESSION,
+        connection_class=kind,
+    )
     try:
         await pool
         async with pool.acquire():  # the pool itself has not asked the database yet

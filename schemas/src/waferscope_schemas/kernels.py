@@ -6,10 +6,10 @@ For the servers, which depend on numba; this package does not.
 import logging
 import os
 from collections.abc import Callable
-from functools import cache
 from typing import Any, TypeVar, cast
 
 _LOGGER = logging.getLogger(__name__)
+_WARNED: set[str] = set()
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -32,12 +32,14 @@ def compiler(cache_variable: str) -> Callable[[F], F]:
         try:
             return compiled(function, cached=True)
         except RuntimeError as error:  # numba's answer to an unwritable cache folder
-            _warn_uncached(cache_variable, str(error).partition(":")[2].strip())
+            _warn_uncached(cache_variable, str(error))
             return compiled(function, cached=False)
 
     return kernel
 
 
-@cache
 def _warn_uncached(cache_variable: str, reason: str) -> None:
-    _LOGGER.warning("kernels are compiled at every start: %s (set %s to a writable folder)", reason, cache_variable)
+    """Tell it once, with the first kernel's reason."""
+    if cache_variable not in _WARNED:
+        _WARNED.add(cache_variable)
+        _LOGGER.warning("kernels are compiled at every start: %s (set %s to a writable folder)", reason, cache_variable)

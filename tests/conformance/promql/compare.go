@@ -42,7 +42,8 @@ type series struct {
 // differ tells how the site's answer differs from the official one; "" where it doesn't.
 func differ(query string, expected *promql.Result, got *answer) string {
 	if expected.Err != nil {
-		return differentText("error", expected.Err.Error(), strings.TrimPrefix(got.Error, `invalid parameter "query": `))
+		text := strings.ToValidUTF8(expected.Err.Error(), "\uFFFD") // as JSON can carry it
+		return differentText("error", text, strings.TrimPrefix(got.Error, `invalid parameter "query": `))
 	}
 	if got.Status != "success" {
 		return "error: expected none, got " + got.Error

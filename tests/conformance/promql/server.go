@@ -32,7 +32,13 @@ func (s *server) ask(path string, form map[string]string) (*answer, error) {
 	for name, value := range form {
 		values.Set(name, value)
 	}
-	response, err := http.PostForm(s.url+"/api/v1/"+path, values)
+	request, err := http.NewRequest(http.MethodPost, s.url+"/api/v1/"+path, strings.NewReader(values.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("X-Prometheus-Use-Start-Timestamps", "true")
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, err
 	}

@@ -80,17 +80,20 @@ class SeriesProvider:
 
     async def _tell_starts(self, conn: PoolConnectionProxy, kinds: Sequence[Identified[Numbers]]) -> None:
         """Store the starts of cumulative counters that are others than the last ones."""
-        changed: list[tuple[Keys, Ids, Ids, Ids]] = []
+        told: list[tuple[Keys, Ids, Ids, Ids]] = []
+        others: list[Ids] = []
         for kind in kinds:
             points = kind.points
             positions = np.flatnonzero(points.starting & (kind.ids > 0))
             if len(positions):
-                positions = positions[self._cache.starts(points.keys[positions]) != points.starts[positions]]
-            if len(positions):
-                ids, times, starts = kind.ids[positions], points.times[positions], points.starts[positions]
-                changed.append((points.keys[positions], ids, times, starts))
-        if changed:
-            keys, ids, times, starts = (np.concatenate(column) for column in zip(*changed, strict=True))
-            await identify.enter_starts(conn, ids, times, starts)
-            order = np.argsort(times, kind="stable")
-            self._cache.tell_starts(keys[order], starts[order])
+                keys, ids, starts = points.keys[positions], kind.ids[positions], points.starts[positions]
+                others.append(ids[self._cache.starts(keys) != starts])
+                told.append((keys, ids, points.times[positions], starts))
+        if not sum(map(len, others)):
+            return
+        keys, ids, times, starts = (np.concatenate(column) for column in zip(*told, strict=True))
+        changing = np.isin(ids, np.concatenate(others))  # all their points: a start may change, and change back
+        keys, ids, times, starts = keys[changing], ids[changing], times[changing], starts[changing]
+        await identify.enter_starts(conn, ids, times, starts)
+        order = np.argsort(times, kind="stable")
+        self._cache.tell_starts(keys[order], starts[order])

@@ -1,6 +1,7 @@
 """The series of points that lie in the bytes of an OTLP request, read when somebody asks."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import TypeVar
 
@@ -170,4 +171,6 @@ def point_series(
     own = ((item.key, label_text(plain(item.value))) for item in attributes)
     fixed = (*source.labels, ("quantile", quantile)) if quantile else source.labels
     family = Family(f"{name}{suffix}" if name else "", kind, unit, text)
-    return described(family, label_set(own, fixed), request.limits)
+    series = described(family, label_set(own, fixed), request.limits)
+    explicit = request.layout.metrics[metric, wire.KIND] == wire.HISTOGRAM
+    return replace(series, classic=True) if explicit and isinstance(series, Series) else series

@@ -155,7 +155,7 @@ class _Decoder:
             times=_milliseconds(found.times),
             starts=starts,
             values=found.values,
-            starting=monotonic[metrics] & (starts > 0),
+            starting=monotonic[metrics],
         ), found.exemplars
 
     def _delta_numbers(self, points: Points) -> tuple[Numbers, NDArray[np.int32]]:

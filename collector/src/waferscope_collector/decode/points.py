@@ -22,6 +22,7 @@ class Series:
     kind: Kind
     unit: str
     help: str
+    classic: bool = False  # a histogram that is shown as x_bucket, x_sum and x_count as well
 
 
 class Catalog(Protocol):
@@ -41,7 +42,7 @@ class Numbers:
     times: NDArray[np.int64]  # Unix time, ms
     starts: NDArray[np.int64]  # Unix time, ms; 0: unknown
     values: NDArray[np.float64]  # stale markers by their bits
-    starting: NDArray[np.bool_]  # whether a change of the start is told (of cumulative counters)
+    starting: NDArray[np.bool_]  # whether a change of the start is told (of cumulative counters), to unknown as well
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Labels stay as they are: no name is changed and no site is added.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from waferscope_collector.decode.attributes import json_text, storable
 from waferscope_collector.decode.builders import HistogramsBuilder
 from waferscope_collector.decode.context import Context
-from waferscope_collector.decode.histograms import MOST_BUCKETS, STALE_SUM, TOO_MANY, unfit
 from waferscope_collector.decode.limits import FUTURE, TOO_OLD, Limits, Rejects
+from waferscope_collector.decode.native_histograms import native_histogram
 from waferscope_collector.decode.points import (
     NANOS_PER_MS,
     Exemplar,
     Family,
-    HistogramPoint,
     Kind,
     Metrics,
     Numbers,
@@ -41,8 +40,6 @@ Version = Literal[1, 2]
 # The second day of the year 1: the database and Python can both say it, and the first instant of the first day is what
 # the driver writes as minus infinity.
 EARLIEST_MS = -62_135_510_400_000
-_CUSTOM = -53  # schema of custom bounds
-_SCHEMAS = range(-4, 9)
 _TRACE_BYTES, _SPAN_BYTES = 16, 8
 _KINDS: tuple[Kind, ...] = (
     *("unknown", "counter", "gauge", "histogram", "histogram", "summary", "info", "stateset"),
@@ -52,8 +49,6 @@ UNSORTED = "whose labels are not sorted by name, or repeat one"
 NO_NAME = "without the label __name__"
 NO_LABEL = "with a label that has no name or no value"
 TOO_EARLY = "before 2 January of the year 1"
-MALFORMED = "of histograms whose buckets do not fit their spans or bounds"
-UNKNOWN_SCHEMA = "of histograms with a schema other than -4 to 8 and -53"
 
 Labels = list[tuple[str, str]]
 
@@ -210,7 +205,7 @@ def _numbers(request: _Request, context: Context, rejects: Rejects) -> Part | No
         times=found.times,
         starts=starts,
         values=found.values,
-        starting=starts > 0,
+        starting=(found.values.view(np.uint64) != STALE) & (request.version == 2),  # noqa: PLR2004, 1.0 tells none
     )
     return Part(points, delta=False)
 
@@ -246,7 +241,7 @@ def _others(request: _Request, context: Context, rejects: Rejects) -> list[Part]
                 rejects.add(FUTURE)
             elif sent.timestamp < _oldest(context, "histogram_sample"):
                 rejects.add(TOO_OLD if sent.timestamp >= EARLIEST_MS else TOO_EARLY)
-            elif isinstance(point := histogram(sent), str):
+            elif isinstance(point := native_histogram(sent), str):
                 rejects.add(point)
             else:
                 start = max(sent.start_timestamp or created, 0)
@@ -299,63 +294,3 @@ def _hex(text: str, size: int) -> bytes | None:
     except ValueError:
         return None
     return found if len(found) == size else None
-
-
-def histogram(sent: Any) -> HistogramPoint | str:
-    """Read a native histogram; a text says why it can't be stored.
-
-    Source: Prometheus remote-write specification 2.0, "Histogram"; integer buckets come as differences.
-    """
-    if np.float64(sent.sum).view(np.uint64) == STALE:
-        return HistogramPoint(0, STALE_SUM, schema=sent.schema if sent.schema in _SCHEMAS else _CUSTOM)
-    if sent.schema not in _SCHEMAS and sent.schema != _CUSTOM:
-        return UNKNOWN_SCHEMA
-    whole = sent.HasField("count_int")
-    positive = _counts(sent.positive_spans, sent.positive_deltas if whole else sent.positive_counts, whole=whole)
-    negative = _counts(sent.negative_spans, sent.negative_deltas if whole else sent.negative_counts, whole=whole)
-    bounds = tuple(sent.custom_values) if sent.schema == _CUSTOM else ()
-    if positive is None or negative is None or not _fit(bounds, sent, negative):
-        return MALFORMED
-    if len(positive) + len(negative) > MOST_BUCKETS:
-        return TOO_MANY
-    found = HistogramPoint(
-        count=float(sent.count_int if whole else sent.count_float),
-        sum=sent.sum,
-        schema=sent.schema,
-        zero_threshold=sent.zero_threshold,
-        zero_count=float(sent.zero_count_int if whole else sent.zero_count_float),
-        bounds=bounds,
-        positive_spans=_spans(sent.positive_spans),
-        positive_counts=positive,
-        negative_spans=_spans(sent.negative_spans),
-        negative_counts=negative,
-        reset_hint=sent.reset_hint if sent.reset_hint in range(4) else 0,
-    )
-    return found if sent.schema == _CUSTOM else unfit(found) or found
-
-
-def _fit(bounds: tuple[float, ...], sent: Any, negative: tuple[float, ...]) -> bool:
-    """Tell whether custom bounds are finite, rise and suffice for the buckets."""
-    if any(not a < b for a, b in pairwise(bounds)) or not all(map(np.isfinite, bounds)):
-        return False
-    first = sent.positive_spans[0].offset if sent.positive_spans else 0
-    return sent.schema != _CUSTOM or not (negative or first < 0 or _last(sent.positive_spans) > len(bounds) + 1)
-
-
-def _spans(spans: Any) -> tuple[int, ...]:
-    return tuple(number for span in spans for number in (span.offset, span.length))
-
-
-def _last(spans: Any) -> int:
-    """Return one more than the number of the last bucket of spans."""
-    return sum(span.offset + span.length for span in spans)
-
-
-def _counts(spans: Any, sent: Any, *, whole: bool) -> tuple[float, ...] | None:
-    """Return the counts of buckets; None when they do not fit the spans."""
-    if sum(span.length for span in spans) != len(sent):
-        return None
-    if any(span.offset < 0 for span in spans[1:]):
-        return None
-    counts = tuple(map(float, accumulate(sent) if whole else sent))
-    return None if any(count < 0 for count in counts) else counts

@@ -18,6 +18,7 @@ from waferscope_query.http.cors import Cors
 from waferscope_query.http.envelope import failure
 from waferscope_query.http.errors import ErrorType, error_type
 from waferscope_query.http.exemplars import ExemplarApi
+from waferscope_query.http.explain import ExplainApi
 from waferscope_query.http.forwarding import Forwarding
 from waferscope_query.http.observe import Metrics, Observed
 from waferscope_query.http.problems import invalid, problem
@@ -26,6 +27,7 @@ from waferscope_query.http.status import StatusApi
 from waferscope_query.jobs import routes as jobs
 from waferscope_query.jobs.store import JobStore
 from waferscope_query.promql.grid import Limits
+from waferscope_query.results.cache import ResultCache
 from waferscope_query.settings import QuerySettings
 from waferscope_query.storage.cache.session import SampleCache
 from waferscope_query.storage.database import Database
@@ -43,10 +45,18 @@ def create_app(settings: QuerySettings, database: Database) -> FastAPI:
         settings: Limits.
         database: The site's; it need not be open yet.
     """
-    source = DatabaseSource(database, SampleCache(settings.cache_bytes))
+    source = DatabaseSource(
+        database,
+        SampleCache(settings.cache_bytes, ResultCache(settings.result_cache_bytes if settings.cache_bytes else 0)),
+    )
     metrics = Metrics(source)
-    limits = Limits(lookback_ms=round(settings.lookback * 1000), max_samples=settings.max_samples)
-    admission = Admission(settings.max_concurrency, settings.timeout)
+    limits = Limits(
+        lookback_ms=round(settings.lookback * 1000),
+        max_samples=settings.max_samples,
+        use_starts=settings.use_start_timestamps,
+        max_series=settings.max_series,
+    )
+    admission = Admission(settings, metrics)
     activity = Activity(settings.slow_query, settings.active_queries, settings.max_concurrency)
     app = FastAPI(
         title="WaferScope query service",
@@ -58,6 +68,7 @@ def create_app(settings: QuerySettings, database: Database) -> FastAPI:
     )
     patch_fastapi(app, redirect_from_root_to_docs=False)
     app.include_router(PrometheusApi(source, source.uncached(), admission, limits, activity).router())
+    app.include_router(ExplainApi(source, admission, limits, activity).router())
     app.include_router(ExemplarApi(ExemplarStore(source, database), admission).router())
     app.include_router(StatusApi(settings, source, admission).router())
     app.include_router(AdminApi(source, database, enabled=settings.enable_admin_api).router())
@@ -68,6 +79,7 @@ def create_app(settings: QuerySettings, database: Database) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _fault)
+    app.state.source = source
     app.add_middleware(Cors)
     app.add_middleware(Observed, metrics=metrics)
     return app

@@ -12,6 +12,7 @@ from waferscope_query.http.errors import KNOWN_ERRORS, error_type
 from waferscope_query.http.parameters import Parameters, read_parameters
 from waferscope_query.promql.control import Control
 
+_SMALL = 32_768  # bytes that are packed within a millisecond
 Handler = Callable[[Parameters, Control], Awaitable[Success]]
 
 
@@ -25,6 +26,8 @@ def served(admission: Admission, handler: Handler) -> Callable[[Request], Awaita
             success = await admission.run(request, timeout, lambda control: handler(parameters, control))
         except KNOWN_ERRORS as error:
             return failure(error_type(error), str(error))
+        if len(success.data) <= _SMALL:
+            return encoded(request, success_body(success))
         return await asyncio.to_thread(lambda: encoded(request, success_body(success)))
 
     return endpoint

@@ -10,10 +10,12 @@ from starlette.requests import ClientDisconnect
 from waferscope_query.promql.errors import (
     BadDataError,
     ExecutionError,
+    MemoryExhaustedError,
     ParseError,
     PromQLError,
     QueryCanceledError,
     QueryTimeoutError,
+    QueueFullError,
 )
 from waferscope_query.storage.errors import StorageError, StorageUnavailableError
 
@@ -50,6 +52,8 @@ _TABLE: tuple[tuple[type[Exception], ErrorType], ...] = (
     (QueryTimeoutError, ErrorType.TIMEOUT),
     (QueryCanceledError, ErrorType.CANCELED),
     (ClientDisconnect, ErrorType.CANCELED),
+    (QueueFullError, ErrorType.UNAVAILABLE),
+    (MemoryExhaustedError, ErrorType.UNAVAILABLE),
     (ExecutionError, ErrorType.EXECUTION),
     (PromQLError, ErrorType.EXECUTION),
     (StorageUnavailableError, ErrorType.UNAVAILABLE),

@@ -1,6 +1,7 @@
 """What belongs to the writer is handed on to it: clients need to know one address only."""
 
-import httpx
+from typing import TYPE_CHECKING
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +13,10 @@ _PATHS = ("/api/v1/write",)
 _ASKED = ("content-type", "content-encoding", "content-length", "user-agent", "x-prometheus-remote-write-version")
 _ANSWERED = ("content-type", "retry-after")
 _WRITTEN = "x-prometheus-remote-write-"  # how much of a request was stored
-_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+_TIMEOUT, _CONNECT_TIMEOUT = 60.0, 5.0  # seconds
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class Forwarding:
@@ -23,7 +27,8 @@ class Forwarding:
     """
 
     def __init__(self, writer_url: str) -> None:
-        self._client = httpx.AsyncClient(base_url=writer_url, timeout=_TIMEOUT, trust_env=False)
+        self._writer_url = writer_url
+        self._client: httpx.AsyncClient | None = None
 
     def router(self) -> APIRouter:
         """Offer the writer's endpoints."""
@@ -33,6 +38,11 @@ class Forwarding:
         return router
 
     async def _forward(self, request: Request) -> Response:
+        import httpx  # noqa: PLC0415 - a quarter of a second, which no start shall wait for
+
+        if self._client is None:
+            timeout = httpx.Timeout(_TIMEOUT, connect=_CONNECT_TIMEOUT)
+            self._client = httpx.AsyncClient(base_url=self._writer_url, timeout=timeout, trust_env=False)
         headers = {name: request.headers[name] for name in _ASKED if name in request.headers}
         try:
             answer = await self._client.post(request.url.path, content=request.stream(), headers=headers)

@@ -32,6 +32,18 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        self.queued = Histogram(
+            "waferscope_query_queue_seconds",
+            "Time that requests of the Prometheus API stood in the queue, those that left it as well.",
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self.refused = Counter(
+            "waferscope_query_refused",
+            "Queries that a limit has refused: queue_full, queue_timeout, series, samples, query_memory, total_memory.",
+            ("reason",),
+            registry=self.registry,
+        )
         self._gauge("series", "Series in the index; a histogram counts as three.", lambda: len(source.index))
         self._gauge("strings", "Distinct label names and values in the index.", lambda: len(source.pool))
         self._gauge(
@@ -42,7 +54,27 @@ class Metrics:
         self._gauge("cache_bytes", "Bytes of samples kept in memory.", lambda: source.cache.bytes)
         self._gauge("cache_hit_samples", "Samples that queries found in memory.", lambda: source.cache.hits)
         self._gauge("cache_read_samples", "Samples that queries had to read first.", lambda: source.cache.misses)
+        results = source.cache.results
+        self._gauge("result_cache_bytes", "Bytes of answered steps kept in memory.", lambda: results.bytes)
+        self._gauge("result_cache_hit_steps", "Steps of range queries answered from memory.", lambda: results.hits)
+        self._gauge(
+            "result_cache_computed_steps",
+            "Steps of range queries that were computed, of those that may be kept.",
+            lambda: results.misses,
+        )
         self._gauge("feed_polls", "Successful polls of the change feed.", lambda: source.follower.polls)
+
+    def watch(self, waiting: Callable[[], int], running: Callable[[], int], memory: Callable[[], int]) -> None:
+        """Show what is under way.
+
+        Args:
+            waiting: Queries in the queue.
+            running: Queries at work.
+            memory: Bytes that they have or have reserved.
+        """
+        self._gauge("queue_length", "Queries that wait for a place.", waiting)
+        self._gauge("running", "Queries that have a place.", running)
+        self._gauge("memory_bytes", "Bytes that queries use or have reserved.", memory)
 
     def _gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
         Gauge(f"waferscope_query_{name}", text, registry=self.registry).set_function(value)

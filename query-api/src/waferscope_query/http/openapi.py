@@ -12,6 +12,8 @@ _PARAMETERS = {
     "timeout": "Give up after that long: seconds, or a duration; at most the server's own limit",
     "limit": "Results at most; 0 means all",
     "lookback_delta": "How old a sample may be to count as current; default the server's setting",
+    "stats": "Tell timings and counts of samples: true, or all for counts of each step as well",
+    "plan": "1: tell the plan alone, evaluate nothing",
     "match[]": "Series selector; repeat it to unite several",
     "metric": "Only this metric",
     "limit_per_metric": "Entries per metric at most",
@@ -20,25 +22,26 @@ _PARAMETERS = {
 _REQUIRED = frozenset({"query", "step", "name"})
 
 
-def describe(*names: str, path: str = "") -> dict[str, Any]:
+def describe(*names: str, path: str = "", optional: str = "") -> dict[str, Any]:
     """Give the OpenAPI description of parameters.
 
     Args:
         names: Of the query string.
         path: Of the path, if any.
+        optional: One that is required elsewhere.
     """
     places = [("path", name) for name in [path] if name] + [("query", name) for name in names]
-    return {"parameters": [_parameter(place, name) for place, name in places]}
+    return {"parameters": [_parameter(place, name, optional) for place, name in places]}
 
 
-def _parameter(place: str, name: str) -> dict[str, Any]:
+def _parameter(place: str, name: str, optional: str) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "string"}
     if name.endswith("[]"):
         schema = {"type": "array", "items": schema}
     return {
         "name": name,
         "in": place,
-        "required": name in _REQUIRED,
+        "required": name in _REQUIRED and name != optional,
         "description": _PARAMETERS[name],
         "schema": schema,
     }

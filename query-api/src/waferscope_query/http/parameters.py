@@ -11,10 +11,16 @@ from starlette.requests import Request
 from waferscope_query.http.errors import ParameterError
 from waferscope_query.promql.matchers import Matcher
 from waferscope_query.promql.parsing import parse
+from waferscope_query.promql.parsing.literals import quote
 from waferscope_query.promql.parsing.tree import VectorSelector
 
 _FORM = "application/x-www-form-urlencoded"
 _MAX_FORM_BYTES = 1 << 20
+_USE_STARTS = "X-Prometheus-Use-Start-Timestamps"
+_BOOLEANS = {  # as Go reads them
+    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
+}
 _MAX_FIELDS = 10_000
 _MAX_MS = 1 << 60  # leaves room for offsets and ranges in 64 bits
 _MAX_NS = (1 << 63) - 1
@@ -36,9 +42,15 @@ MIN_MS, MAX_MS = -_MAX_MS, _MAX_MS
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """The fields of a request: those of its path, its form, its query string, in this order."""
+    """What a request says.
+
+    Attributes:
+        fields: Those of its path, its form, its query string, in this order.
+        use_starts: The header that asks for start timestamps, or for none.
+    """
 
     fields: Sequence[tuple[str, str]]
+    use_starts: str = ""
 
     def first(self, name: str) -> str:
         """The first value of a field; empty where there is none."""
@@ -70,6 +82,15 @@ class Parameters:
         """A number of results at most; 0 means all."""
         return self._parsed(name, _parse_limit) if self.first(name) else 0
 
+    def uses_starts(self, *, default: bool) -> bool:
+        """Whether functions of counters are to look at start timestamps."""
+        if not self.use_starts:
+            return default
+        if self.use_starts not in _BOOLEANS:
+            reason = f"strconv.ParseBool: parsing {quote(self.use_starts)}: invalid syntax"
+            raise ParameterError(f"error parsing {_USE_STARTS} header: {reason}")
+        return _BOOLEANS[self.use_starts]
+
     def _parsed(self, name: str, parse: Callable[[str], int]) -> int:
         try:
             return parse(self.first(name))
@@ -90,7 +111,8 @@ async def read_parameters(request: Request) -> Parameters:
             if len(form) > _MAX_FORM_BYTES:
                 raise ParameterError("error parsing form values: http: POST too large")
     try:
-        return Parameters([*request.path_params.items(), *_fields(form), *_fields(request.scope["query_string"])])
+        fields = [*request.path_params.items(), *_fields(form), *_fields(request.scope["query_string"])]
+        return Parameters(fields, request.headers.get(_USE_STARTS, ""))
     except ValueError as error:  # too many fields
         raise ParameterError(f"error parsing form values: {error}") from None
 

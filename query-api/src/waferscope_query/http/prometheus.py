@@ -2,8 +2,7 @@
 
 import asyncio
 import re
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import islice
@@ -17,17 +16,25 @@ from waferscope_query.http.endpoint import served
 from waferscope_query.http.envelope import Success, dump
 from waferscope_query.http.errors import ParameterError
 from waferscope_query.http.openapi import describe
-from waferscope_query.http.parameters import MAX_MS, MIN_MS, Parameters, matcher_sets, parse_duration
+from waferscope_query.http.parameters import MAX_MS, MIN_MS, Parameters, matcher_sets
+from waferscope_query.http.planning import instant, over_range, planned
+from waferscope_query.http.stats import statistics, warning, with_statistics
 from waferscope_query.http.truncate import truncate
 from waferscope_query.promql.control import Control
-from waferscope_query.promql.engine import answer
+from waferscope_query.promql.engine import answer_as
 from waferscope_query.promql.errors import ParseError
-from waferscope_query.promql.grid import Limits
-from waferscope_query.promql.parsing import parse
-from waferscope_query.promql.plan import Plan, plan_instant, plan_range
+from waferscope_query.promql.evaluation.run import Answer
+from waferscope_query.promql.evaluation.tracing import Trace
+from waferscope_query.promql.grid import Grid, Limits
+from waferscope_query.promql.plan import Plan, plan_range
+from waferscope_query.promql.planning_history import beyond_raw
 from waferscope_query.promql.printing import format_query, parse_query
-from waferscope_query.promql.render import render
+from waferscope_query.promql.render import render, room
 from waferscope_query.promql.source import Source
+from waferscope_query.results.answering import Piece, Question, answer_by_steps
+from waferscope_query.results.cache import Key
+from waferscope_query.results.reach import Reach, reach_of
+from waferscope_query.storage.source import DatabaseSource
 
 _TRUNCATED = "results truncated due to limit"
 _ESCAPED = re.compile(r"__|_([0-9A-Fa-f]{1,6})_")
@@ -38,7 +45,7 @@ class PrometheusApi:
     """The endpoints under `/api/v1`.
 
     Args:
-        source: Where the samples are.
+        source: Where the samples are, and results to stand on.
         uncached: The same, for requests that ask for nothing from memory.
         admission: Lets queries in.
         limits: What a query may use.
@@ -46,9 +53,10 @@ class PrometheusApi:
     """
 
     def __init__(
-        self, source: Source, uncached: Source, admission: Admission, limits: Limits, activity: Activity
+        self, source: DatabaseSource, uncached: Source, admission: Admission, limits: Limits, activity: Activity
     ) -> None:
         self._source = source
+        self._results = source.cache.results
         self._uncached = uncached
         self._admission = admission
         self._limits = limits
@@ -59,10 +67,11 @@ class PrometheusApi:
         router = APIRouter(prefix="/api/v1", tags=["Prometheus"])
         both, get = ["GET", "POST"], ["GET"]
         common = ("timeout", "limit")
+        asked = ("lookback_delta", "stats", *common)
         many = ("match[]", "start", "end", *common)
         for path, methods, handler, extra in (
-            ("/query", both, self.query, describe("query", "time", "lookback_delta", *common)),
-            ("/query_range", both, self.query_range, describe(*_RANGE, "lookback_delta", *common)),
+            ("/query", both, self.query, describe("query", "time", *asked)),
+            ("/query_range", both, self.query_range, describe(*_RANGE, *asked)),
             ("/series", both, self.series, describe(*many)),
             ("/labels", both, self.labels, describe(*many)),
             ("/label/{name}/values", get, self.label_values, describe(*many, path="name")),
@@ -79,35 +88,20 @@ class PrometheusApi:
     async def query(self, parameters: Parameters, control: Control) -> Success:
         """Evaluate an expression at one time."""
         limit = parameters.limit()
-        moment = parameters.time("time", time.time_ns() // 1_000_000)
-        limits = self._limits_of(parameters)
+        planning = instant(parameters, self._limits)
         with self._noted(parameters, "time"):
-            return await self._answer(
-                lambda: plan_instant(parse(parameters.first("query")), moment, limits),
-                self._source_for(parameters),
-                control,
-                limit,
-            )
+            return await self._answer(await planned(planning), parameters, control, limit)
 
     async def query_range(self, parameters: Parameters, control: Control) -> Success:
         """Evaluate an expression at every step of a range."""
         limit = parameters.limit()
-        start, end = parameters.required_time("start"), parameters.required_time("end")
-        if end < start:
-            raise ParameterError.named("end", "end timestamp must not be before start time")
-        step = parameters.duration("step")
-        if step <= 0:
-            raise ParameterError.named(
-                "step", "zero or negative query resolution step widths are not accepted. Try a positive integer"
-            )
-        limits = self._limits_of(parameters)
+        planning = over_range(parameters, self._limits)
         with self._noted(parameters, "start", "end", "step"):
-            return await self._answer(
-                lambda: plan_range(parse(parameters.first("query")), start, end, step, limits),
-                self._source_for(parameters),
-                control,
-                limit,
-            )
+            plan = await planned(planning)
+            reach = None if limit or parameters.first("stats") or _bypassing(parameters) else reach_of(plan)
+            if reach is None or beyond_raw(plan, await self._source.borders()).rollups:
+                return await self._answer(plan, parameters, control, limit)
+            return await self._answer_by_steps(plan, reach, control)
 
     async def series(self, parameters: Parameters, _: Control) -> Success:
         """List the series that match a selector."""
@@ -152,27 +146,45 @@ class PrometheusApi:
         return self._activity.query(**{name: parameters.first(name) for name in ("query", *names)})
 
     def _source_for(self, parameters: Parameters) -> Source:
-        return self._uncached if parameters.first("nocache") in ("1", "true") else self._source
+        return self._uncached if _bypassing(parameters) else self._source
 
-    async def _answer(self, plan: Callable[[], Plan], source: Source, control: Control, limit: int) -> Success:
-        """Answer a query, everything that takes time in threads."""
-        try:
-            planned = await asyncio.to_thread(plan)
-        except ParseError as error:
-            raise ParameterError.named("query", error) from None
-        found = await answer(planned, source, control)
-        kept, truncated = await asyncio.to_thread(truncate, found, limit)
-        data = await asyncio.to_thread(render, kept)
-        return Success(data, (*found.warnings, _TRUNCATED) if truncated else found.warnings, found.infos)
+    async def _answer(self, plan: Plan, parameters: Parameters, control: Control, limit: int) -> Success:
+        """Answer a query as a whole."""
+        stats = parameters.first("stats")
+        trace = Trace() if stats else None
 
-    def _limits_of(self, parameters: Parameters) -> Limits:
-        text = parameters.first("lookback_delta")
-        if not text:
-            return self._limits
-        try:
-            return replace(self._limits, lookback_ms=parse_duration(text) or self._limits.lookback_ms)
-        except ValueError as error:
-            raise ParameterError(f"error parsing lookback delta duration: {error}") from None
+        def rendered(found: Answer) -> Success:
+            kept, truncated = truncate(found, limit)
+            control.usage.charge(room(kept))
+            warnings = (*found.warnings, *([_TRUNCATED] if truncated else []), *warning(stats))
+            return Success(render(kept), warnings, found.infos)
+
+        success = await answer_as(rendered, plan, self._source_for(parameters), control, trace)
+        if trace is None:
+            return success
+        return replace(success, data=with_statistics(success.data, dump(statistics(trace, stats, control.waited))))
+
+    async def _answer_by_steps(self, plan: Plan, reach: Reach, control: Control) -> Success:
+        """Answer a range query with the help of what was answered before."""
+        step, limits = plan.grid.step_ms, plan.limits
+
+        def rendered(found: Answer) -> Piece:
+            control.usage.charge(room(found))
+            return Piece.of(found)
+
+        def compute(grid: Grid) -> Awaitable[Piece]:
+            part = plan if grid == plan.grid else plan_range(plan.asked, grid.start_ms, grid.end_ms, step, limits)
+            return answer_as(rendered, part, self._source, control)
+
+        key = Key(plan.asked.text, step, plan.grid.start_ms % step, limits.lookback_ms)
+        question = Question(key, plan.grid, reach)
+        result = await answer_by_steps(self._results, question, compute, self._source.follower.refresh)
+        return Success(result.data, result.warnings, result.infos)
+
+
+def _bypassing(parameters: Parameters) -> bool:
+    """Whether a request wants nothing from memory."""
+    return parameters.first("nocache") in ("1", "true")
 
 
 def _span(parameters: Parameters) -> tuple[int, int, int]:

@@ -6,6 +6,7 @@ import threading
 import time
 
 from waferscope_query.promql.errors import QueryCanceledError, QueryTimeoutError
+from waferscope_query.promql.usage import Usage
 
 
 class Control:
@@ -13,9 +14,15 @@ class Control:
 
     Args:
         timeout: Seconds from now until the query counts as too slow; None for no deadline.
+        usage: What the query may use and has used; None: no limits.
+
+    Attributes:
+        waited: Seconds that the query stood in the queue.
     """
 
-    def __init__(self, timeout: float | None = None) -> None:
+    def __init__(self, timeout: float | None = None, usage: Usage | None = None) -> None:
+        self.usage = usage or Usage()
+        self.waited = 0.0
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._canceled = threading.Event()
 

@@ -50,6 +50,42 @@ class TooManySamplesError(ExecutionError):
         super().__init__("query processing would load too many samples into memory in query execution")
 
 
+class TooManySeriesError(ExecutionError):
+    """The query's selectors match more series than the limit allows."""
+
+    def __init__(self, count: int, limit: int) -> None:
+        super().__init__(
+            f"query would read {count:,} series, more than the limit of {limit:,} (WAFERSCOPE_QUERY_MAX_SERIES): "
+            "narrow its selectors"
+        )
+
+
+class MemoryLimitError(ExecutionError):
+    """The query would have more memory than its share."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"query would use more than {limit:,} bytes of memory (WAFERSCOPE_QUERY_MAX_MEMORY): "
+            "ask for fewer series, a shorter range or a longer step"
+        )
+
+
+class MemoryExhaustedError(PromQLError):
+    """All queries together would have more memory than there is for them; later there may be enough."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"the {limit:,} bytes of memory for all queries (WAFERSCOPE_QUERY_TOTAL_MEMORY) are in use: try again later"
+        )
+
+
+class QueueFullError(PromQLError):
+    """Too many queries wait already; later there may be room."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit:,} queries wait already (WAFERSCOPE_QUERY_MAX_QUEUE): try again later")
+
+
 class QueryTimeoutError(PromQLError):
     """The deadline passed before the answer was there."""
 

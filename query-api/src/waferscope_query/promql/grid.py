@@ -40,13 +40,17 @@ class Limits:
         lookback_ms: How old a sample may be to count at a step.
         subquery_step_ms: The step of a subquery that names none.
         max_samples: Samples that may be held at once, read or computed.
+        max_series: Series that its selectors may match, together.
         max_steps: Steps of a range query.
+        use_starts: Whether functions of counters look at start timestamps.
     """
 
     lookback_ms: int = 300_000
     subquery_step_ms: int = 60_000
     max_samples: int = 50_000_000
+    max_series: int = 1_000_000
     max_steps: int = 11_000
+    use_starts: bool = False
 
 
 DEFAULT_LIMITS = Limits()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +24,14 @@ class MemorySource:
         series: Pairs of a label set (`__name__` included) and its samples: timestamps in ms ascending, and
             values, each a float or a histogram.
         metadata: What `metadata` answers.
+        starts: Of each series its samples' start timestamps in ms, 0 where there is none; none at all may be given.
     """
 
     def __init__(
         self,
         series: Sequence[tuple[Mapping[str, str], Sequence[int], Sequence[float | Histogram]]],
         metadata: Sequence[Metadata] = (),
+        starts: Sequence[Sequence[int]] = (),
     ) -> None:
         self.pool = StringPool()
         self._metadata = tuple(metadata)
@@ -41,6 +44,7 @@ class MemorySource:
                 ts=np.concatenate([np.zeros(0), *(ts for _, ts, _ in series)]).astype(np.int64),
                 values=np.array([one.sum if isinstance(one, Histogram) else one for one in values], np.float64),
                 histograms=_cells(values),
+                starts=np.array([start for one in starts for start in one], np.int64) if starts else None,
             )
         )
 
@@ -60,7 +64,8 @@ class MemorySource:
 
     def _select_one(self, selection: Selection) -> Samples:
         rows = np.flatnonzero(select_rows(self._all.labels, selection.matchers))
-        return take_series(self._all, rows, selection.start_ms, selection.end_ms)
+        taken = take_series(self._all, rows, selection.start_ms, selection.end_ms)
+        return taken if selection.starts else replace(taken, starts=None)
 
     def _matching(self, matcher_sets: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int) -> LabelFrame:
         frame = self._all.labels
@@ -113,4 +118,5 @@ def take_series(samples: Samples, rows: NDArray[np.intp], start_ms: int, end_ms:
         ts=samples.ts[kept],
         values=samples.values[kept],
         histograms=None if samples.histograms is None else samples.histograms.take(kept),
+        starts=None if samples.starts is None else samples.starts[kept],
     )

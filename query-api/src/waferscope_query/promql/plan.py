@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from waferscope_query.promql.errors import BadDataError, ExecutionError
-from waferscope_query.promql.evaluation.functions import IMPLEMENTED
+from waferscope_query.promql.errors import BadDataError
 from waferscope_query.promql.evaluation.functions.info_lookup import info_lookup
 from waferscope_query.promql.grid import DEFAULT_LIMITS, Grid, Limits, fixed_time, subquery_grid
 from waferscope_query.promql.history import RollupSelection
@@ -15,7 +14,9 @@ from waferscope_query.promql.parsing import Query
 from waferscope_query.promql.parsing.tree import (
     Call,
     Expr,
+    Invariant,
     MatrixSelector,
+    Paren,
     Selecting,
     Subquery,
     ValueType,
@@ -24,12 +25,16 @@ from waferscope_query.promql.parsing.tree import (
 from waferscope_query.promql.resolving import Resolver
 from waferscope_query.promql.source import Selection
 
+OF_STARTS = frozenset({"rate", "irate", "increase", "resets", "start_timestamp"})
+"""The functions that look at start timestamps of the selector they are given."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """An expression ready to be evaluated.
 
     Attributes:
+        asked: The expression as it was written.
         query: The expression; durations and ends of the range in it are constants.
         grid: The steps.
         limits: What it may use.
@@ -40,6 +45,7 @@ class Plan:
         rollup_of: The index among `rollups`, by the first character of the selector or of the function of its range.
     """
 
+    asked: Query
     query: Query
     grid: Grid
     limits: Limits
@@ -55,7 +61,6 @@ def plan_instant(query: Query, time_ms: int, limits: Limits = DEFAULT_LIMITS) ->
 
     Raises:
         BadDataError: A duration in it makes no sense.
-        ExecutionError: It uses a function this engine lacks.
     """
     return _plan(query, Grid(time_ms, time_ms, 1), limits, instant=True)
 
@@ -65,7 +70,6 @@ def plan_range(query: Query, start_ms: int, end_ms: int, step_ms: int, limits: L
 
     Raises:
         BadDataError: The range or step makes no sense, has too many steps, or the expression's type has no range.
-        ExecutionError: It uses a function this engine lacks.
     """
     if end_ms < start_ms:
         raise BadDataError("end timestamp must not be before start time")
@@ -88,7 +92,7 @@ def _plan(query: Query, grid: Grid, limits: Limits, *, instant: bool) -> Plan:
     resolved = Query(query.text, mark_invariants(resolver.resolve(query.tree), grid))
     survey = Survey(grid, limits)
     survey.visit(resolved.tree, grid.start_ms, grid.end_ms)
-    return Plan(resolved, grid, limits, instant, tuple(survey.selections), survey.selection_of)
+    return Plan(query, resolved, grid, limits, instant, tuple(survey.selections), survey.selection_of)
 
 
 class Survey:
@@ -100,18 +104,17 @@ class Survey:
         self.selections: list[Selection] = []
         self.selection_of: dict[int, int] = {}
 
-    def visit(self, node: Expr, first_ms: int, last_ms: int) -> None:
-        """Note what a node needs that is evaluated from one time to another."""
-        self._refuse_missing(node)
+    def visit(self, node: Expr, first_ms: int, last_ms: int, *, starts: bool = False) -> None:
+        """Note what a node needs; `starts` says whether the function around it looks at start timestamps."""
         if isinstance(node, Selecting):
             fixed = fixed_time(node, self._grid)
             first_ms = (first_ms if fixed is None else fixed) - node.offset_ms
             last_ms = (last_ms if fixed is None else fixed) - node.offset_ms
         if isinstance(node, MatrixSelector):
             earlier = self._limits.lookback_ms if node.selector.extension else 0
-            self._note(node.selector, first_ms - node.range_ms - earlier, last_ms)
+            self._note(node.selector, first_ms - node.range_ms - earlier, last_ms, starts=starts)
         elif isinstance(node, VectorSelector):
-            self._note(node, first_ms - self._limits.lookback_ms, last_ms)
+            self._note(node, first_ms - self._limits.lookback_ms, last_ms, starts=starts)
         elif isinstance(node, Subquery):
             inner = subquery_grid(node, first_ms, last_ms, self._limits)
             self.visit(node.expr, inner.start_ms, inner.end_ms)
@@ -119,13 +122,17 @@ class Survey:
             self.visit(node.args[0], first_ms, last_ms)
             self._note_info(node, first_ms, last_ms)
         else:
+            of_starts = isinstance(node, Call) and node.function in OF_STARTS
+            passed_on = starts and isinstance(node, Paren | Invariant)
             for child in node.children:
-                self.visit(child, first_ms, last_ms)
+                self.visit(child, first_ms, last_ms, starts=of_starts or passed_on)
 
-    def _note(self, selector: VectorSelector, after_ms: int, last_ms: int) -> None:
+    def _note(self, selector: VectorSelector, after_ms: int, last_ms: int, *, starts: bool) -> None:
         """Windows are open at their left end (Prometheus 3); smoothing looks ahead as well."""
         last_ms += self._limits.lookback_ms if selector.extension == "smoothed" else 0
-        self._add(selector.start, Selection(selector.matchers, after_ms + 1, last_ms))
+        self._add(
+            selector.start, Selection(selector.matchers, after_ms + 1, last_ms, starts and self._limits.use_starts)
+        )
 
     def _note_info(self, node: Call, first_ms: int, last_ms: int) -> None:
         lookup = info_lookup(node, self._grid)
@@ -138,8 +145,3 @@ class Survey:
     def _add(self, start: int, selection: Selection) -> None:
         self.selection_of[start] = len(self.selections)
         self.selections.append(selection)
-
-    @staticmethod
-    def _refuse_missing(node: Expr) -> None:
-        if isinstance(node, Call) and node.function not in IMPLEMENTED:
-            raise ExecutionError(f"function {node.function}() is not supported by this engine")

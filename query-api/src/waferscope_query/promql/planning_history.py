@@ -24,7 +24,7 @@ from waferscope_query.promql.parsing.tree import (
     VectorSelector,
     unwrap,
 )
-from waferscope_query.promql.plan import Plan, Survey
+from waferscope_query.promql.plan import OF_STARTS, Plan, Survey
 from waferscope_query.promql.printing.plain import duration_text
 
 
@@ -63,20 +63,20 @@ class _Survey(Survey):
         self.rollups: list[RollupSelection] = []
         self.rollup_of: dict[int, int] = {}
 
-    def visit(self, node: Expr, first_ms: int, last_ms: int) -> None:
+    def visit(self, node: Expr, first_ms: int, last_ms: int, *, starts: bool = False) -> None:
         if isinstance(node, Subquery):
             outer, self._step_ms = self._step_ms, node.step_ms or self._limits.subquery_step_ms
             super().visit(node, first_ms, last_ms)
             self._step_ms = outer
         elif isinstance(node, VectorSelector):
-            self._visit_instant(node, node, first_ms, last_ms)
+            self._visit_instant(node, node, first_ms, last_ms, starts=starts)
         elif isinstance(node, MatrixSelector):
             self._refuse_beyond("a range of samples", node, node.range_ms, first_ms, last_ms)
-            super().visit(node, first_ms, last_ms)
+            super().visit(node, first_ms, last_ms, starts=starts)
         elif isinstance(node, Call):
             self._visit_call(node, first_ms, last_ms)
         else:
-            super().visit(node, first_ms, last_ms)
+            super().visit(node, first_ms, last_ms, starts=starts)
 
     def _visit_call(self, node: Call, first_ms: int, last_ms: int) -> None:
         ranges = [arg for arg in map(unwrap, node.args) if isinstance(arg, MatrixSelector)]
@@ -84,9 +84,9 @@ class _Survey(Survey):
         if ranges and self._reaches(ranges[0], ranges[0].range_ms, first_ms, last_ms):
             self._note_range(node, ranges[0], first_ms, last_ms)
         elif ranges:
-            self._refuse_missing(node)
             for arg in map(unwrap, node.args):
-                (super().visit if arg is ranges[0] else self.visit)(arg, first_ms, last_ms)
+                starts = arg is ranges[0] and node.function in OF_STARTS
+                (super().visit if arg is ranges[0] else self.visit)(arg, first_ms, last_ms, starts=starts)
         elif node.function == "timestamp" and isinstance(selector, VectorSelector):
             self._visit_instant(node, selector, first_ms, last_ms)
         else:
@@ -116,11 +116,13 @@ class _Survey(Survey):
 
     # Either side of the border ---------------------------------------------------------------------------------------
 
-    def _visit_instant(self, node: Expr, selector: VectorSelector, first_ms: int, last_ms: int) -> None:
+    def _visit_instant(
+        self, node: Expr, selector: VectorSelector, first_ms: int, last_ms: int, *, starts: bool = False
+    ) -> None:
         """Note an instant selector under a node: itself, or timestamp() of it."""
         reach = self._limits.lookback_ms
         if not self._reaches(selector, reach, first_ms, last_ms):
-            super().visit(selector, first_ms, last_ms)
+            super().visit(selector, first_ms, last_ms, starts=starts)
             return
         if selector.extension:
             raise self._refusal(f"{selector.extension} selectors")
@@ -130,7 +132,6 @@ class _Survey(Survey):
 
     def _note_range(self, node: Call, matrix: MatrixSelector, first_ms: int, last_ms: int) -> None:
         """Note a function of a range, and what else it takes."""
-        self._refuse_missing(node)
         for arg in map(unwrap, node.args):
             if arg is not matrix:
                 self.visit(arg, first_ms, last_ms)
@@ -178,7 +179,7 @@ class _Survey(Survey):
             )
         )
         if last_old_ms < last_ms:
-            self._note(selector, border - 1, last_ms)
+            self._note(selector, border - 1, last_ms, starts=False)
 
     # Words -----------------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ timestamps by a kernel; what msgspec writes another way than Go (`.0`, exponents
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 import msgspec
@@ -21,6 +22,7 @@ from waferscope_query.promql.labels import LabelFrame
 from waferscope_query.promql.source import Samples
 from waferscope_query.promql.text import json_float_text
 
+_BYTES_OF_POINT, _BYTES_OF_SERIES = 160, 700  # measured: numbers as Python has them, texts, what they become
 _PLAIN_FROM, _PLAIN_BELOW = 1e-4, 1e15  # within these msgspec writes no exponent
 
 
@@ -43,6 +45,17 @@ def render(answer: Answer) -> bytes:
     return _matrix(value.labels, _fields(offsets, answer.times, which, value.values[value.present], histograms))
 
 
+def room(answer: Answer) -> int:
+    """Bytes that rendering takes at a time, about."""
+    value = answer.value
+    if isinstance(value, String):
+        return len(value.value)
+    if isinstance(value, Scalar):
+        return _BYTES_OF_POINT * len(value.values)
+    points = len(value.ts) if isinstance(value, Samples) else int(value.present.sum())
+    return _BYTES_OF_POINT * points + _BYTES_OF_SERIES * len(value.labels)
+
+
 def _scalar(value: Scalar, answer: Answer) -> bytes:
     if not answer.instant:
         which = np.arange(len(answer.times))
@@ -60,13 +73,18 @@ def _instant(vector: Vector, times: NDArray[np.int64]) -> bytes:
         found = np.flatnonzero(at >= 0)
         for row, text in zip(found.tolist(), json_texts(vector.histograms.table, at[found]), strict=True):
             points[row] = b'"histogram":[%s,%s]' % (time, text)
-    rows = zip(_metrics(vector.labels), points, strict=True)
+    rows = zip(metrics_of(vector.labels), points, strict=True)
     return _result(b"vector", [b'{"metric":%s,%s}' % row for row in rows])
 
 
 def _matrix(labels: LabelFrame, fields: list[bytes]) -> bytes:
-    metrics = _metrics(labels)
-    return _result(b"matrix", [b'{"metric":%s,%s}' % (metrics[row], fields[row]) for row in labels.order()])
+    metrics = metrics_of(labels)
+    return matrix((metrics[row], fields[row]) for row in labels.order())
+
+
+def matrix(series: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The result of a range query: each series' labels as an object, and its points as fields."""
+    return _result(b"matrix", [b'{"metric":%s,%s}' % one for one in series])
 
 
 def _fields(
@@ -98,7 +116,7 @@ def _result(kind: bytes, items: list[bytes]) -> bytes:
     return b'{"resultType":"%s","result":[%s]}' % (kind, b",".join(items))
 
 
-def _metrics(labels: LabelFrame) -> list[bytes]:
+def metrics_of(labels: LabelFrame) -> list[bytes]:
     """Each label set as a JSON object."""
     return [msgspec.json.encode(row) for row in labels.rows()]
 
@@ -107,8 +125,17 @@ def _points(
     offsets: NDArray[np.int64], times: NDArray[np.int64], which: NDArray[np.int64], values: NDArray[np.float64]
 ) -> list[bytes]:
     """The points of each series as `[time,"value"],…`; point k lies at times[which[k]]."""
+    text, ends = written(times, which, values)
+    bounds = np.concatenate([[0], ends])[offsets].tolist()
+    return [text[first : max(first, last - 1)] for first, last in pairwise(bounds)]
+
+
+def written(
+    times: NDArray[np.int64], which: NDArray[np.int64], values: NDArray[np.float64]
+) -> tuple[bytes, NDArray[np.int64]]:
+    """Points as `[time,"value"],` one after the other, and where each ends; point k lies at times[which[k]]."""
     if not len(values):
-        return [b""] * (len(offsets) - 1)
+        return b"", np.zeros(0, np.int64)
     numbers = msgspec.json.encode(values.tolist())[1:-1] + b","
     size = np.abs(values)
     special = ~((size == 0) | ((size >= _PLAIN_FROM) & (size < _PLAIN_BELOW)))
@@ -116,13 +143,9 @@ def _points(
     heads, head_ends = _joined([b'[%s,"' % time for time in _seconds(times)])
     longest = int(np.diff(head_ends, prepend=0).max()) + 3
     out = np.empty(len(numbers) + len(texts) + longest * len(values), np.uint8)
-    bounds = np.zeros(len(offsets), np.int64)
-    writing.points(
-        _bytes(numbers), special, texts, text_ends, heads, head_ends, which.astype(np.int64), offsets.astype(np.int64),
-        out, bounds,
-    )  # fmt: skip
-    written = out.tobytes()
-    return [written[first : max(first, last - 1)] for first, last in pairwise(bounds.tolist())]
+    ends = np.zeros(len(values), np.int64)
+    writing.points(_bytes(numbers), special, texts, text_ends, heads, head_ends, which.astype(np.int64), out, ends)
+    return out[: ends[-1]].tobytes(), ends
 
 
 def _joined(texts: list[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -26,11 +26,13 @@ class Selection:
         matchers: Conditions that a series must satisfy, all of them.
         start_ms: First wanted timestamp, inclusive, milliseconds since the epoch.
         end_ms: Last wanted timestamp, inclusive.
+        starts: Whether start timestamps are of use.
     """
 
     matchers: tuple[Matcher, ...]
     start_ms: int
     end_ms: int
+    starts: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +45,8 @@ class Samples:
         ts: int64[m], milliseconds, strictly ascending within a series.
         values: float64[m]; of a histogram its sum. Stale markers are kept (see STALE_BITS).
         histograms: Which samples are histograms, their hints as `with_reset_hints` gives them; None where none is.
+        starts: int64[m], milliseconds: since when each sample counts, 0 where nobody knows; None where nobody asked, or
+            nobody knows of any.
     """
 
     labels: LabelFrame
@@ -50,6 +54,7 @@ class Samples:
     ts: NDArray[np.int64]
     values: NDArray[np.float64]
     histograms: HistogramCells | None = None
+    starts: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,6 +14,28 @@ delete from wafer.histogram_sample where series_id = any ($1::bigint[]) and ts >
 -- Deletes exemplars of series in a time range.
 delete from wafer.exemplar where series_id = any ($1::bigint[]) and ts >= $2 and ts < $3
 
+-- name: keep_start_times
+-- Lets samples after a deleted time range count since when they did: the last start within goes to its end, if there are such samples,
+-- and to its beginning, where a writer that has told it finds it again.
+insert into wafer.start_time (series_id, ts, start)
+select newest.series_id, place.ts, newest.start
+from (
+    select distinct on (series_id) series_id, start from wafer.start_time
+    where series_id = any ($1::bigint[]) and ts >= $2 and ts < $3
+    order by series_id, ts desc
+) newest
+cross join lateral (
+    select $2::timestamptz as ts
+    union all
+    select $3::timestamptz
+    where exists (select from wafer.sample s where s.series_id = newest.series_id and s.ts >= $3)
+) place
+on conflict (series_id, ts) do update set start = excluded.start where wafer.start_time.ts = $2
+
+-- name: delete_start_times
+-- Deletes starts of series within a time range, but for one at its beginning.
+delete from wafer.start_time where series_id = any ($1::bigint[]) and ts > $2 and ts < $3
+
 -- name: tell_deletion
 -- Tells readers which samples were deleted.
 insert into wafer.deletion (kind, series_ids, begin_ts, end_ts) values ('samples', $1, $2, $3)

@@ -14,10 +14,8 @@ from waferscope_query.storage.arrays import positions
 from waferscope_query.storage.classic import ClassicPoints
 from waferscope_query.storage.collapse import collapse
 from waferscope_query.storage.copied import Points
-from waferscope_query.storage.index import BUCKET_LABEL, Found, Part
-
-PLAIN_PARTS = (Part.PLAIN, Part.NATIVE, Part.EITHER)
-"""What is shown under a series' own name."""
+from waferscope_query.storage.index import BUCKET_LABEL, OWN_PARTS, Found, Part
+from waferscope_query.storage.runs import Runs
 
 Piece = tuple[LabelFrame, Points]
 """Label sets, and points whose `series` is a row of them."""
@@ -30,12 +28,12 @@ class Read:
     """What was read for a selection.
 
     Attributes:
-        plain: Points of plain series, collapsed; None where there are none.
+        plain: Samples of plain series; None where there are none.
         histograms: Points of histograms.
         max_samples: Samples that may come of it at most: one point of a histogram is many.
     """
 
-    plain: Points | None
+    plain: Runs | None
     histograms: Sequence[ClassicPoints]
     max_samples: int
 
@@ -55,12 +53,23 @@ def assemble(found: Found, read: Read, matchers: Sequence[Matcher], pool: String
     Raises:
         TooManySamplesError: There are more samples than allowed.
     """
+    if read.plain is not None and not read.histograms:
+        return _plain_samples(found, read.plain)
     pieces = list(_classic_pieces(found, read.histograms, bucket_matchers(matchers), pool))
     if read.plain is not None:
-        pieces.append(_piece(found.take(np.isin(found.parts, PLAIN_PARTS)), read.plain))
+        pieces.append(_piece(found.take(np.isin(found.parts, OWN_PARTS)), read.plain.points()))
     if sum(len(points) for _, points in pieces) > read.max_samples:
         raise TooManySamplesError
     return _samples(*_merge(pieces, pool))
+
+
+def _plain_samples(found: Found, runs: Runs) -> Samples:
+    """Put samples under their labels where each series has one label set."""
+    filled = np.diff(runs.offsets) > 0
+    plain = np.flatnonzero(np.isin(found.parts, OWN_PARTS))
+    rows = plain[np.argsort(found.series_ids[plain])]
+    rows = rows[positions(found.series_ids[rows], runs.series[filled])[1]]
+    return Samples(found.labels.take(rows), np.append(runs.offsets[:-1][filled], len(runs)), runs.ts, runs.values)
 
 
 def bucket_matchers(matchers: Sequence[Matcher]) -> list[Matcher]:

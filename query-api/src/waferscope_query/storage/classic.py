@@ -29,6 +29,7 @@ class ClassicPoints:
         count: float64[n].
         sum: float64[n].
         has_sum: bool[n].
+        starts: int64[n], milliseconds: since when each point counts, 0 where nobody told.
     """
 
     series: NDArray[np.int64]
@@ -38,6 +39,7 @@ class ClassicPoints:
     count: NDArray[np.float64]
     sum: NDArray[np.float64]
     has_sum: NDArray[np.bool_]
+    starts: NDArray[np.int64]
 
 
 def bucket_texts(bounds: Iterable[float]) -> tuple[str, ...]:
@@ -83,6 +85,7 @@ def _cumulate(points: HistogramPoints) -> ClassicPoints:
         count=np.where(stale, _STALE, points.count),
         sum=points.sum,
         has_sum=points.has_sum,
+        starts=points.starts,
     )
 
 
@@ -93,6 +96,7 @@ def _take(points: HistogramPoints, rows: NDArray[np.integer] | NDArray[np.bool_]
         points.count[rows],
         points.sum[rows],
         points.has_sum[rows],
+        points.starts[rows],
         points.bounds[rows],
         points.counts[rows],
     )

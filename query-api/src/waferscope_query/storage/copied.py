@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 HEADER_BYTES = 19  # signature, flags, length of the extension area (none)
 TRAILER_BYTES = 2
-_EPOCH_MS = 946_684_800_000  # PostgreSQL counts microseconds from 2000-01-01
+EPOCH_MS = 946_684_800_000  # PostgreSQL counts microseconds from 2000-01-01
 _ARRAY_HEADER = [("length", ">i4"), ("dimensions", ">i4"), ("nulls", ">i4"), ("type", ">u4")]
 _SIDE = [("size", ">i4"), ("lower", ">i4")]
 _ELEMENT_BYTES = 12  # length and value of a float8 in an array
@@ -18,10 +18,15 @@ SAMPLE = np.dtype(
 )
 """One row of the query `copy_samples`."""
 
+START = np.dtype(
+    [("fields", ">i2"), ("l1", ">i4"), ("series", ">i8"), ("l2", ">i4"), ("ts", ">i8"), ("l3", ">i4"), ("start", ">i8")]
+)
+"""One row of the query `copy_start_times`."""
+
 _HISTOGRAM_HEAD = [
     ("fields", ">i2"),
     *(("l1", ">i4"), ("series", ">i8"), ("l2", ">i4"), ("ts", ">i8"), ("l3", ">i4"), ("count", ">u8")),
-    *(("l4", ">i4"), ("sum", ">u8"), ("l5", ">i4"), ("has_sum", "?")),
+    *(("l4", ">i4"), ("sum", ">u8"), ("l5", ">i4"), ("has_sum", "?"), ("l6", ">i4"), ("start", ">i8")),
 ]
 _HEAD_BYTES = np.dtype(_HISTOGRAM_HEAD).itemsize
 
@@ -54,6 +59,7 @@ class HistogramPoints:
         count: float64[n].
         sum: float64[n].
         has_sum: bool[n]: whether the producer gave a sum.
+        starts: int64[n], milliseconds: since when each point counts, 0 where nobody told.
         bounds: float64[n, b], upper bounds without +Inf.
         counts: float64[n, b + 1], count of each bucket alone.
     """
@@ -63,6 +69,7 @@ class HistogramPoints:
     count: NDArray[np.float64]
     sum: NDArray[np.float64]
     has_sum: NDArray[np.bool_]
+    starts: NDArray[np.int64]
     bounds: NDArray[np.float64]
     counts: NDArray[np.float64]
 
@@ -74,6 +81,12 @@ def parse_samples(data: bytes) -> Points:
     """Parse the answer to `copy_samples`."""
     rows = np.frombuffer(data, SAMPLE, count=(len(data) - HEADER_BYTES) // SAMPLE.itemsize, offset=HEADER_BYTES)
     return Points(rows["series"].astype(np.int64), milliseconds(rows["ts"]), _floats(rows["bits"]))
+
+
+def parse_starts(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Parse the answer to `copy_start_times`: int64[k] each, series, time and start in milliseconds."""
+    rows = np.frombuffer(data, START, count=(len(data) - HEADER_BYTES) // START.itemsize, offset=HEADER_BYTES)
+    return rows["series"].astype(np.int64), milliseconds(rows["ts"]), milliseconds(rows["start"])
 
 
 def parse_histograms(data: bytes) -> list[HistogramPoints]:
@@ -118,6 +131,7 @@ def _parse_group(data: bytes, bounds: int, at: NDArray[np.int64]) -> HistogramPo
         count=_floats(rows["count"]),
         sum=_floats(rows["sum"]),
         has_sum=rows["has_sum"].astype(np.bool_),
+        starts=milliseconds(rows["start"]),
         bounds=_floats(rows["bounds"]["bits"]),
         counts=_floats(rows["counts"]["bits"]),
     )
@@ -127,7 +141,7 @@ def milliseconds(microseconds: NDArray[np.int64]) -> NDArray[np.int64]:
     """PostgreSQL's timestamps as Unix time in ms."""
     ts = microseconds.astype(np.int64)
     ts //= 1000
-    ts += _EPOCH_MS
+    ts += EPOCH_MS
     return ts
 
 

@@ -54,9 +54,9 @@ def after(raw: Bytes, at: int) -> int:
 
 @kernel
 def arrays_of(raw: Bytes, at: int) -> int:
-    """Where the arrays of a row begin: after its eight scalars."""
+    """Where the arrays of a row begin: after its nine scalars."""
     at += 2
-    for _ in range(8):
+    for _ in range(9):
         at = after(raw, at)
     return at
 
@@ -110,7 +110,7 @@ def fill_side(raw: Bytes, spans: int, table: HistogramTable, row: int, column: i
 
 @kernel
 def fill_histograms(raw: Bytes, keys: Ints, starts: Ints, table: HistogramTable) -> int:
-    """Fill series and time (microseconds), where each row begins, and the table; how many sets of bounds there are."""
+    """Fill series, time and start (microseconds), where rows begin, and the table; the number of sets of bounds."""
     at, row, used, sets = 0, 0, 0, 1
     scratch = np.zeros(1, np.int64)
     while at < len(raw):
@@ -121,6 +121,7 @@ def fill_histograms(raw: Bytes, keys: Ints, starts: Ints, table: HistogramTable)
         table.head[row, ZERO_THRESHOLD] = number(raw, at + 60, scratch)
         table.head[row, ZERO_COUNT] = number(raw, at + 72, scratch)
         table.shape[row, HINT] = integer(raw, at + 84, 2)
+        keys[row, 2] = integer(raw, at + 90, 8)
         at = arrays_of(raw, at)
         size, begin = array_size(raw, at), table.bound_ends[sets - 1]
         filled = table.bound_ends[sets]

@@ -40,7 +40,7 @@ class Database:
         Raises:
             SchemasError: The database refuses us, or its schema is incompatible; waiting would not help.
         """
-        pool = await open_pool(self._url, max_size=self._connections)
+        pool = await open_pool(self._url, max_size=self._connections, unchanged=True)
         try:
             async with pool.acquire() as connection:
                 await require_schema(connection, "waferscope-query")

@@ -8,7 +8,10 @@ from waferscope_query.storage.reader import instant
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_query")
-_PARTS = ("delete_samples", "delete_histogram_samples", "delete_exemplars")
+_PARTS = (
+    *("delete_samples", "delete_histogram_samples", "delete_exemplars"),
+    *("keep_start_times", "delete_start_times"),
+)
 
 
 async def delete_samples(database: Database, series_ids: NDArray[np.int64], start_ms: int, end_ms: int) -> None:

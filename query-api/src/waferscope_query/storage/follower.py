@@ -1,28 +1,33 @@
-"""The index follows the change feed: one poll at each query, shared by all queries that wait for one."""
+"""The index and the cache follow the change feed: one poll at each query, shared by all queries that wait for one."""
 
 import asyncio
 import time
 
 import asyncpg
 import msgspec
+from asyncpg.pool import PoolConnectionProxy
 
+from waferscope_query.storage.cache.changes import poll_news
+from waferscope_query.storage.cache.session import SampleCache
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.index import SeriesIndex, StoredSeries
 from waferscope_schemas.feed import Feed
 
 
 class Follower:
-    """Keeps an index current.
+    """Keeps an index and a cache current.
 
     Args:
         database: Where the feed is.
         index: What to fill.
+        cache: What to tell of changes.
     """
 
-    def __init__(self, database: Database, index: SeriesIndex) -> None:
+    def __init__(self, database: Database, index: SeriesIndex, cache: SampleCache) -> None:
         self._database = database
         self._index = index
-        self._feed = Feed("series", ("series_id", "metric", "labels", "kind", "unit", "help"))
+        self._cache = cache
+        self._feed = Feed("series", ("series_id", "metric", "labels", "kind", "unit", "help", "classic"))
         self._snapshot: str | None = None
         self._running: asyncio.Task[None] | None = None
         self._waiting: asyncio.Task[None] | None = None
@@ -30,7 +35,7 @@ class Follower:
         self.polled_at: float | None = None  # by time.monotonic, when the newest successful poll began
 
     async def refresh(self) -> None:
-        """Return once the index holds every series whose commit ended before this call.
+        """Return once index and cache know of all that was committed before this call.
 
         A poll under way may have looked too early for that, so the caller waits for the next one, together with all
         others who came meanwhile.
@@ -49,19 +54,29 @@ class Follower:
         self._running, self._waiting = self._waiting, None
         began = time.monotonic()
         async with self._database.connection() as connection:
-            snapshot, rows = await self._feed.poll(connection, self._snapshot)
+            snapshot, rows = await self._poll(connection)
         if rows:
             await asyncio.to_thread(self._fill, rows)
         self._snapshot, self.polled_at = snapshot, began
         self.polls += 1
 
+    async def _poll(self, connection: PoolConnectionProxy) -> tuple[str, list[asyncpg.Record]]:
+        if self._snapshot is None:
+            return await self._feed.poll(connection, None)
+        async with self._cache.polling:
+            news = await poll_news(connection, self._snapshot, self._cache.since())
+            self._cache.follow(news.snapshot, news.touched)
+        return news.snapshot, news.series
+
     def _fill(self, rows: list[asyncpg.Record]) -> None:
         self._index.add([_stored(row) for row in rows])
+        self._cache.stored = self._index.stored
 
 
 def _stored(row: asyncpg.Record) -> StoredSeries:
     labels = msgspec.json.decode(row["labels"])
-    return StoredSeries(row["series_id"], row["metric"], labels, row["kind"], row["unit"], row["help"])
+    told = (row["kind"], row["unit"], row["help"], row["classic"])
+    return StoredSeries(row["series_id"], row["metric"], labels, *told)
 
 
 def _seen(task: asyncio.Task[None]) -> None:

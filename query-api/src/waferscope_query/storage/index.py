@@ -1,8 +1,8 @@
 """The index of series: label sets as arrays of interned ids, posting lists per label pair.
 
-One row is one *presentation* of a stored series: a plain series has one, a histogram is presented as the classic
-`x_bucket`, `x_sum` and `x_count`, and under its own name as a native histogram. The label `le` of `x_bucket` is not in
-the index: the bounds stand in the samples.
+One row is one *presentation* of a stored series: a plain series has one, a histogram is presented under its own name as
+a native histogram, and, if it has explicit bounds from OTLP, as the classic `x_bucket`, `x_sum` and `x_count` as well.
+The label `le` of `x_bucket` is not in the index: the bounds stand in the samples.
 """
 
 import enum
@@ -34,6 +34,13 @@ class Part(enum.IntEnum):
     EITHER = 5  # of a series whose kind nobody told: floats, histograms or both
 
 
+OWN_PARTS = (Part.PLAIN, Part.NATIVE, Part.EITHER)
+"""What is shown under a series' own name: of each series one row."""
+
+Presented = tuple[int, Part, Mapping[str, str]]
+"""A row of the index: stored series, part, label set with `__name__`."""
+
+_PARTS = {"histogram": Part.NATIVE, "unknown": Part.EITHER}  # by kind
 _SUFFIXES = {Part.BUCKET: "_bucket", Part.SUM: "_sum", Part.COUNT: "_count"}
 
 
@@ -47,6 +54,7 @@ class StoredSeries:
     kind: str
     unit: str
     help: str
+    classic: bool = False  # of a histogram: whether it is shown as x_bucket, x_sum and x_count as well
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +118,7 @@ class SeriesIndex:
         self._metadata: dict[tuple[str, str], Metadata] = {}
 
     def __len__(self) -> int:
-        """Number of presented series; a histogram counts as four."""
+        """Number of presented series; a classic histogram counts as four."""
         return len(self._series_ids)
 
     # Filling ---------------------------------------------------------------------------------------------------------
@@ -123,6 +131,7 @@ class SeriesIndex:
                     series.metric, series.kind, series.unit, series.help
                 )
             presented = [row for series in self._unknown(batch) for row in _present(series)]
+            presented += [row for series in self._newly_classic(batch) for row in _classic(series)]
             if presented:
                 self._append(presented)
 
@@ -135,7 +144,15 @@ class SeriesIndex:
         self._newest_id = max(self._newest_id, int(ids.max(initial=self._newest_id)))
         return (series for series in batch if series.series_id not in repeated)
 
-    def _append(self, presented: list[tuple[int, Part, Mapping[str, str]]]) -> None:
+    def _newly_classic(self, batch: Sequence[StoredSeries]) -> Iterator[StoredSeries]:
+        """Find what the index holds as native histograms only."""
+        ids = np.array([series.series_id for series in batch if series.classic], np.int64)
+        ids = np.intersect1d(ids, self._series_ids.view)
+        shown = self._series_ids.view[self._parts.view == Part.BUCKET] if len(ids) else ids
+        missing: set[int] = set(np.setdiff1d(ids, shown).tolist())
+        return (series for series in batch if series.series_id in missing)
+
+    def _append(self, presented: list[Presented]) -> None:
         code = self._pool.code
         first = len(self)
         counts = np.array([len(labels) for _, _, labels in presented], np.int64)
@@ -166,6 +183,19 @@ class SeriesIndex:
         with self._lock:
             buckets = np.flatnonzero(self._parts.view == Part.BUCKET)
             return self._series_ids.view.take(buckets)
+
+    def stored_ids(self) -> NDArray[np.int64]:
+        """Every stored series once, ascending."""
+        with self._lock:
+            own = np.isin(self._parts.view, OWN_PARTS)
+            ids: NDArray[np.int64] = np.sort(self._series_ids.view[own])
+            return ids
+
+    @property
+    def stored(self) -> int:
+        """Number of stored series."""
+        with self._lock:
+            return int(np.isin(self._parts.view, OWN_PARTS).sum())
 
     def label_names(self) -> list[str]:
         """All label names, unsorted."""
@@ -274,13 +304,20 @@ def _largest(counts: Iterable[tuple[str, int]], limit: int) -> list[tuple[str, i
     return heapq.nsmallest(limit, counts, key=lambda one: (-one[1], one[0]))
 
 
-def _present(series: StoredSeries) -> Iterator[tuple[int, Part, Mapping[str, str]]]:
-    """Give the index rows of a stored series: id, part, label set with `__name__`."""
-    labels = {name: value for name, value in series.labels.items() if value}  # an empty value means absent
-    if series.kind != "histogram":
-        part = Part.EITHER if series.kind == "unknown" else Part.PLAIN
-        yield series.series_id, part, {METRIC_NAME: series.metric, **labels}
-        return
-    yield series.series_id, Part.NATIVE, {METRIC_NAME: series.metric, **labels}
+def _present(series: StoredSeries) -> Iterator[Presented]:
+    """Give the index rows of a stored series."""
+    part = _PARTS.get(series.kind, Part.PLAIN)
+    yield series.series_id, part, {METRIC_NAME: series.metric, **_labels(series)}
+    if series.classic:
+        yield from _classic(series)
+
+
+def _classic(series: StoredSeries) -> Iterator[Presented]:
+    """Give the rows of a histogram as classic series."""
+    labels = _labels(series)
     for part, suffix in _SUFFIXES.items():
         yield series.series_id, part, {METRIC_NAME: series.metric + suffix, **labels}
+
+
+def _labels(series: StoredSeries) -> dict[str, str]:
+    return {name: value for name, value in series.labels.items() if value}  # an empty value means absent

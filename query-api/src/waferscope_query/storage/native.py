@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.promql.evaluation.reset_hints import with_reset_hints
+from waferscope_query.promql.evaluation.selecting import known_starts
 from waferscope_query.promql.histograms import COUNT, SUM, HistogramCells, HistogramTable
 from waferscope_query.promql.labels import LabelFrame
 from waferscope_query.promql.memory import take_series
@@ -27,11 +28,13 @@ class NativePoints:
     Attributes:
         series: int64[n], stored series ids.
         ts: int64[n], milliseconds.
+        starts: int64[n], milliseconds: since when each counts, 0 where nobody told.
         table: The n histograms; the sum of a stale one is the stale marker.
     """
 
     series: NDArray[np.int64]
     ts: NDArray[np.int64]
+    starts: NDArray[np.int64]
     table: HistogramTable
 
 
@@ -47,7 +50,7 @@ def parse_native(data: bytes, max_samples: int) -> NativePoints:
     rows, buckets, bounds = measure_histograms(raw)
     if buckets > max_samples * _BUCKETS_PER_SAMPLE:
         raise TooManySamplesError
-    keys, starts = np.empty((rows, 2), np.int64), np.empty(rows + 1, np.int64)
+    keys, starts = np.empty((rows, 3), np.int64), np.empty(rows + 1, np.int64)
     table = HistogramTable(
         np.zeros((rows, 9), np.int64),
         np.empty((rows, 4)),
@@ -57,7 +60,7 @@ def parse_native(data: bytes, max_samples: int) -> NativePoints:
     )
     sets = fill_histograms(raw, keys, starts, table)
     table = table._replace(bound_ends=table.bound_ends[: sets + 1], bounds=table.bounds[: table.bound_ends[sets]])
-    series, ts = keys[:, 0].copy(), milliseconds(keys[:, 1])
+    series, ts, begun = keys[:, 0].copy(), milliseconds(keys[:, 1]), milliseconds(keys[:, 2])
 
     def ranks_of(chosen: NDArray[np.intp]) -> Ranks:
         texts = [raw[starts[row] : starts[row + 1]].tobytes() for row in chosen.tolist()]
@@ -66,7 +69,7 @@ def parse_native(data: bytes, max_samples: int) -> NativePoints:
         return order, ranks(table.head[chosen, SUM].copy()), ranks(table.head[chosen, COUNT].copy())
 
     kept = winners(series, ts, ranks_of)
-    return NativePoints(series[kept], ts[kept], table.take(kept))
+    return NativePoints(series[kept], ts[kept], begun[kept], table.take(kept))
 
 
 def with_natives(
@@ -93,6 +96,7 @@ def with_natives(
     series = np.concatenate([numbers[: len(samples.labels)][owners], numbers[len(samples.labels) :][rows]])
     ts = np.concatenate([samples.ts, points.ts])
     values = np.concatenate([samples.values, points.table.head[:, SUM]])
+    starts = np.concatenate([known_starts(samples), points.starts])
     at = np.concatenate([np.full(len(samples.ts), -1), np.arange(len(points.ts))]).astype(np.int32)
     sort = np.lexsort((-at, ts, series))
     first = np.ones(len(sort), np.bool_)
@@ -105,6 +109,7 @@ def with_natives(
         offsets=np.append(offsets[:-1][filled], len(kept)).astype(np.int64),
         ts=ts[kept],
         values=values[kept],
+        starts=starts[kept] if starts.any() else None,
     )
     hinted = with_reset_hints(replace(both, histograms=HistogramCells(points.table, at[kept])))
     return take_series(hinted, np.arange(len(both.labels)), start_ms, int(ts.max()))

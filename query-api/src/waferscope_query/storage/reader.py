@@ -1,4 +1,4 @@
-"""Samples of stored series from the database, as arrays; what a cache of sealed blocks would stand in front of."""
+"""Samples of stored series from the database, as arrays."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,11 +10,13 @@ import numpy as np
 from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
+from waferscope_query.promql import usage
 from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.storage.classic import ClassicPoints, classic_points
-from waferscope_query.storage.collapse import collapse
-from waferscope_query.storage.copied import Points, parse_histograms, parse_samples
+from waferscope_query.storage.copied import parse_histograms, parse_starts
 from waferscope_query.storage.native import NativePoints, parse_native
+from waferscope_query.storage.runs import Runs, parse_runs
+from waferscope_query.storage.starts import NOTHING_TOLD, Starts
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_query")
@@ -58,22 +60,28 @@ async def one_snapshot(connection: PoolConnectionProxy) -> AsyncIterator[None]:
     await transaction.rollback()
 
 
-async def read_samples(connection: PoolConnectionProxy, series_ids: NDArray[np.int64], span: Span) -> Points:
+async def read_samples(
+    connection: PoolConnectionProxy, series_ids: NDArray[np.int64], span: Span, *, most: bool = False
+) -> Runs:
     """Read plain samples.
 
     Args:
         connection: An open connection.
-        series_ids: int64[n], stored series.
+        series_ids: int64[n], stored series, ascending.
         span: What to read of them.
+        most: Whether they are most of all series: then the samples of all are read, which takes less than looking up
+            each series.
 
     Returns:
-        Points by series and time, duplicates collapsed.
+        Their samples, duplicates collapsed.
 
     Raises:
         TooManySamplesError: There are more rows than allowed.
+        MemoryLimitError: They are more than the query's share of memory holds.
+        MemoryExhaustedError: Other queries have the memory.
     """
-    data = await _copy(connection, "copy_samples", series_ids, span)
-    return await asyncio.to_thread(lambda: collapse(parse_samples(data)))
+    data = await _copy(connection, "copy_all_samples" if most else "copy_samples", series_ids, span)
+    return await asyncio.to_thread(parse_runs, data, series_ids)
 
 
 async def read_histograms(
@@ -92,6 +100,13 @@ async def read_natives(connection: PoolConnectionProxy, series_ids: NDArray[np.i
     return await asyncio.to_thread(parse_native, data, span.max_samples)
 
 
+async def read_starts(connection: PoolConnectionProxy, series_ids: NDArray[np.int64], span: Span) -> Starts:
+    """Read when plain series began to count; arguments and errors as `read_samples`."""
+    if not await connection.fetchval(_SQL["any_start_times"]):
+        return NOTHING_TOLD
+    return Starts(*parse_starts(await _copy(connection, "copy_start_times", series_ids, span)))
+
+
 async def _copy(connection: PoolConnectionProxy, name: str, series_ids: NDArray[np.int64], span: Span) -> bytes:
     sql = _SQL[name].format(
         series=",".join(map(str, series_ids.tolist())),
@@ -99,12 +114,26 @@ async def _copy(connection: PoolConnectionProxy, name: str, series_ids: NDArray[
         end=instant(span.end_ms).isoformat(),
         limit=span.max_samples + 1,
     )
-    chunks: list[bytes] = []
+    return await copy_rows(connection, sql, span.max_samples)
+
+
+async def copy_rows(connection: PoolConnectionProxy, sql: str, max_rows: int) -> bytes:
+    """Read what a query answers, as binary COPY sends it; errors as `read_samples`."""
+    used, chunks, fits = usage.current(), list[bytes](), True
 
     async def keep(chunk: bytes) -> None:  # must not raise: asyncpg would wait for the rest of the answer forever
-        chunks.append(chunk)
+        nonlocal fits
+        fits = fits and used.fits_passing(len(chunk))
+        if fits:
+            chunks.append(chunk)
+        else:
+            chunks.clear()
 
     status = await connection.copy_from_query(sql, output=keep, format="binary")
-    if int(status.removeprefix("COPY ")) > span.max_samples:
+    rows, size = int(status.removeprefix("COPY ")), sum(map(len, chunks))
+    if rows > max_rows:
         raise TooManySamplesError
+    if not fits:
+        used.refuse()
+    used.from_database(rows, size)
     return b"".join(chunks)

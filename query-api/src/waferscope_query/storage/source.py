@@ -1,6 +1,7 @@
 """The database as the engine's source (see `waferscope_query.promql.source.Source`)."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
@@ -10,21 +11,30 @@ import numpy as np
 from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
+from waferscope_query.promql import usage
 from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.promql.history import Borders, RollupSelection
 from waferscope_query.promql.labels import LabelFrame, StringPool
 from waferscope_query.promql.matchers import Matcher
 from waferscope_query.promql.source import Metadata, Rollups, Samples, Selection
-from waferscope_query.storage.assemble import PLAIN_PARTS, Read, assemble, bucket_matchers, merge_labels
+from waferscope_query.storage.assemble import Read, assemble, bucket_matchers, merge_labels
 from waferscope_query.storage.cache.session import SampleCache, Session
 from waferscope_query.storage.classic import bucket_texts
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.follower import Follower
-from waferscope_query.storage.index import BUCKET_LABEL, Found, Part, SeriesIndex
+from waferscope_query.storage.index import BUCKET_LABEL, OWN_PARTS, Found, Part, SeriesIndex
 from waferscope_query.storage.native import with_natives
-from waferscope_query.storage.reader import Span, instant, one_snapshot, read_histograms, read_natives
+from waferscope_query.storage.reader import (
+    Span,
+    instant,
+    one_snapshot,
+    read_histograms,
+    read_natives,
+    read_starts,
+)
 from waferscope_query.storage.rollups.borders import BorderWatch
 from waferscope_query.storage.rollups.select import no_rollups, read_rollups
+from waferscope_query.storage.starts import with_starts
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_query")
@@ -46,8 +56,9 @@ class DatabaseSource:
     def __init__(self, database: Database, cache: SampleCache) -> None:
         self.pool = StringPool()
         self.index = SeriesIndex(self.pool)
-        self.follower = Follower(database, self.index)
+        self.follower = Follower(database, self.index, cache)
         self.cache = cache
+        self.queried_at = time.monotonic()
         self._database = database
         self._borders = BorderWatch(database)
 
@@ -59,24 +70,73 @@ class DatabaseSource:
 
     async def select(self, selections: Sequence[Selection], max_samples: int) -> list[Samples]:
         """Fetch all selections (see `Source.select`)."""
+        self.queried_at = time.monotonic()
+        if not selections:
+            return []
+        await self.follower.refresh()
+        view = self.cache.view()
+        found, samples = await asyncio.to_thread(self._remembered, selections, view, max_samples)
+        if samples is None:
+            samples = await self._read({one: rows for one, rows in found.items() if len(rows)}, max_samples)
+        else:
+            for one, known in samples.items():
+                view.use(Span(one.start_ms, one.end_ms, max_samples), len(known.ts))
+        return [samples.get(one) or _nothing(self.pool) for one in selections]
+
+    async def read_block(self, number: int, series_ids: NDArray[np.int64]) -> int:
+        """Read into memory what it lacks of a block, and tell how many samples that were.
+
+        Args:
+            number: Which block of time.
+            series_ids: int64[n], ascending.
+        """
+        if await asyncio.to_thread(self.cache.view().holds, number, series_ids):
+            return 0
+        async with (
+            self._database.connection() as connection,
+            one_snapshot(connection),
+            self.cache.session(connection) as session,
+        ):
+            return await session.fill(number, series_ids)
+
+    def _remembered(
+        self, selections: Sequence[Selection], view: Session, max_samples: int
+    ) -> tuple[dict[Selection, Found], dict[Selection, Samples] | None]:
+        """Find the series of all selections, and their samples where none has to be read."""
+        found = {one: self.index.find(one.matchers) for one in dict.fromkeys(selections)}
+        usage.current().check_series(sum(map(len, found.values())))
+        samples: dict[Selection, Samples] = {}
+        for one, rows in found.items():
+            if not len(rows):
+                continue
+            if not self.cache.max_bytes or one.starts or (rows.parts != Part.PLAIN).any():
+                return found, None
+            with usage.current().reading(one, len(rows)):
+                runs = view.remembered(np.unique(rows.series_ids), Span(one.start_ms, one.end_ms, max_samples))
+                if runs is None:
+                    return found, None
+                samples[one] = assemble(rows, Read(runs, [], max_samples), one.matchers, self.pool)
+            max_samples -= len(runs)
+        return found, samples
+
+    async def count(self, selections: Sequence[Selection]) -> list[int]:
+        """Tell how many series of the index match selections; a histogram's buckets count as one."""
         await self.follower.refresh()
         found = {one: await asyncio.to_thread(self.index.find, one.matchers) for one in dict.fromkeys(selections)}
-        filled = {one: rows for one, rows in found.items() if len(rows)}
-        samples = dict.fromkeys(found, _nothing(self.pool))
-        if filled:
-            samples |= await self._read(filled, max_samples)
-        return [samples[one] for one in selections]
+        return [len(found[one]) for one in selections]
 
     async def borders(self) -> Borders | None:
         """From when on everything is kept (see `Source.borders`)."""
         return await self._borders.borders()
 
     async def rollups(self, selections: Sequence[RollupSelection], max_samples: int) -> list[Rollups]:
-        """Fetch rollups of all selections (see `Source.rollups`); the index is as current as `select` has made it."""
+        """Fetch rollups of all selections (see `Source.rollups`)."""
+        await self.follower.refresh()
         fetched = {}
         async with self._database.connection() as connection, one_snapshot(connection):
             for one in dict.fromkeys(selections):
                 found = await asyncio.to_thread(self.index.find, one.matchers)
+                usage.current().check_series(len(found))
                 if not len(found):
                     fetched[one] = no_rollups(self.pool, one.measure)
                     continue
@@ -130,15 +190,16 @@ class DatabaseSource:
             self.cache.session(connection) as session,
         ):
             for selection, rows in found.items():
-                samples[selection] = await self._read_one(connection, session, selection, rows, max_samples)
+                with usage.current().reading(selection, len(rows)):
+                    samples[selection] = await self._read_one(connection, session, selection, rows, max_samples)
                 max_samples -= len(samples[selection].ts)
         return samples
 
     async def _read_one(
         self, connection: PoolConnectionProxy, session: Session, selection: Selection, found: Found, max_samples: int
     ) -> Samples:
-        plain = np.unique(found.series_ids[np.isin(found.parts, PLAIN_PARTS)])
-        histograms = np.unique(found.series_ids[~np.isin(found.parts, PLAIN_PARTS)])
+        plain = np.unique(found.series_ids[np.isin(found.parts, OWN_PARTS)])
+        histograms = np.unique(found.series_ids[~np.isin(found.parts, OWN_PARTS)])
         own = found.take(np.isin(found.parts, _MAY_HOLD_HISTOGRAMS))
         span = Span(selection.start_ms, selection.end_ms, max_samples)
         points = await session.read(plain, span) if len(plain) else None
@@ -147,12 +208,15 @@ class DatabaseSource:
         natives = await read_natives(connection, np.unique(own.series_ids), wider) if len(own) else None
         read = Read(points, classic, max_samples)
         samples = await asyncio.to_thread(assemble, found, read, selection.matchers, self.pool)
+        if selection.starts and len(samples.ts):
+            told = await read_starts(connection, plain, span)
+            samples = await asyncio.to_thread(with_starts, samples, found, read, told)
         if natives is None or not len(natives.ts):
             return samples
         samples = await asyncio.to_thread(with_natives, samples, own.labels, own.series_ids, natives, span.start_ms)
         if len(samples.ts) > max_samples:
             raise TooManySamplesError
-        return samples
+        return samples if selection.starts else replace(samples, starts=None)
 
     async def _presented(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[LabelFrame]:
         """Label sets that satisfy one set of matchers, those of buckets with their `le`."""

@@ -47,7 +47,7 @@ def aggregate(node: Aggregate, context: Context) -> Vector:
     if node.op == "quantile":
         values, present = _quantiles(node, vector, ids, len(firsts), context)
     else:
-        values, present = _REDUCTIONS[node.op](vector.floats(), ids, context.cells(len(firsts)))
+        values, present = _REDUCTIONS[node.op](vector.floats(), ids, context.cells(len(firsts)), context)
     result = Vector(labels.take(firsts), values, present, _drop_name(vector, ids, len(firsts)))
     return add_histograms(node, vector, ids, result, context)
 
@@ -62,53 +62,61 @@ def _drop_name(vector: Vector, ids: Rows, count: int) -> Bools:
 
 
 Cells = tuple[Floats, Bools]
+Reduction = Callable[[Vector, Rows, Cells, Context], Cells]
 
 
-def _sum(vector: Vector, ids: Rows, cells: Cells) -> Cells:
+def _sum(vector: Vector, ids: Rows, cells: Cells, context: Context) -> Cells:
     values, seen = cells
-    kernels.sums(vector.values, vector.present, ids, values, np.zeros_like(values), seen)
+    context.over_steps(
+        len(vector), kernels.sums, vector.values, vector.present, ids, values, np.zeros_like(values), seen
+    )
     return values, seen
 
 
-def _avg(vector: Vector, ids: Rows, cells: Cells) -> Cells:
+def _avg(vector: Vector, ids: Rows, cells: Cells, context: Context) -> Cells:
     values, incremental = cells
     count = np.zeros_like(values)
-    kernels.means(vector.values, vector.present, ids, values, np.zeros_like(values), count, incremental)
+    context.over_steps(
+        len(vector), kernels.means,
+        vector.values, vector.present, ids, values, np.zeros_like(values), count, incremental,
+    )  # fmt: skip
     return values, count > 0
 
 
-def _max(vector: Vector, ids: Rows, cells: Cells) -> Cells:
-    kernels.extremes(vector.values, vector.present, ids, 1.0, *cells)
+def _max(vector: Vector, ids: Rows, cells: Cells, context: Context) -> Cells:
+    context.over_steps(len(vector), kernels.extremes, vector.values, vector.present, ids, 1.0, *cells)
     return cells
 
 
-def _min(vector: Vector, ids: Rows, cells: Cells) -> Cells:
-    kernels.extremes(vector.values, vector.present, ids, -1.0, *cells)
+def _min(vector: Vector, ids: Rows, cells: Cells, context: Context) -> Cells:
+    context.over_steps(len(vector), kernels.extremes, vector.values, vector.present, ids, -1.0, *cells)
     return cells
 
 
-def _count(vector: Vector, ids: Rows, cells: Cells) -> Cells:
-    kernels.counts(vector.present, ids, cells[0])
+def _count(vector: Vector, ids: Rows, cells: Cells, context: Context) -> Cells:
+    context.over_steps(len(vector), kernels.counts, vector.present, ids, cells[0])
     return cells[0], cells[0] > 0
 
 
-def _group(vector: Vector, ids: Rows, cells: Cells) -> Cells:
-    count, present = _count(vector, ids, cells)
+def _group(vector: Vector, ids: Rows, cells: Cells, context: Context) -> Cells:
+    count, present = _count(vector, ids, cells, context)
     return np.ones_like(count), present
 
 
-def _stdvar(vector: Vector, ids: Rows, cells: Cells) -> Cells:
+def _stdvar(vector: Vector, ids: Rows, cells: Cells, context: Context) -> Cells:
     values, count = cells[0], np.zeros_like(cells[0])
-    kernels.variances(vector.values, vector.present, ids, values, np.zeros_like(values), count)
+    context.over_steps(
+        len(vector), kernels.variances, vector.values, vector.present, ids, values, np.zeros_like(values), count
+    )
     return values, count > 0
 
 
-def _stddev(vector: Vector, ids: Rows, cells: Cells) -> Cells:
-    values, present = _stdvar(vector, ids, cells)
+def _stddev(vector: Vector, ids: Rows, cells: Cells, context: Context) -> Cells:
+    values, present = _stdvar(vector, ids, cells, context)
     return np.sqrt(values), present
 
 
-_REDUCTIONS: dict[str, Callable[[Vector, Rows, Cells], Cells]] = {
+_REDUCTIONS: dict[str, Reduction] = {
     "sum": _sum,
     "avg": _avg,
     "max": _max,
@@ -130,7 +138,9 @@ def _quantiles(node: Aggregate, vector: Vector, ids: Rows, count: int, context: 
     extremes = np.array([lowest, highest])[[bool(lowest < 0), bool(highest > 1)]]
     check_quantile(np.concatenate([extremes, q[np.isnan(q)]]), unwrap(node.param), context)
     values, seen = context.cells(count)
-    kernels.quantiles(vector.values, vector.present, *ordered_groups(ids, count), q, values, seen)
+    context.over_steps(
+        len(vector), kernels.quantiles, vector.values, vector.present, *ordered_groups(ids, count), q, values, seen
+    )
     return values, seen
 
 
@@ -139,7 +149,7 @@ def _strongest(node: Aggregate, vector: Vector, ids: Rows, count: int, context: 
     sign = 1.0 if node.op == "topk" else -1.0
     kept = np.zeros_like(vector.present)
     order, bounds = ordered_groups(ids, count)
-    kernels.strongest(vector.values, vector.present, order, bounds, wanted, sign, kept)
+    context.over_steps(len(vector), kernels.strongest, vector.values, vector.present, order, bounds, wanted, sign, kept)
     chosen = replace(vector, present=kept)
     if len(context.times) != 1:
         return chosen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,11 @@ from waferscope_query.promql.evaluation.past import Past
 from waferscope_query.promql.evaluation.values import Scalar, String, Value, Vector, Windows
 from waferscope_query.promql.grid import Grid, Limits
 from waferscope_query.promql.labels import ScratchPool
+from waferscope_query.promql.parallel import over_blocks
 from waferscope_query.promql.parsing.tree import Expr
 from waferscope_query.promql.source import Samples
 
-_SERIES_PER_BLOCK = 2_000
+_CELLS_PER_BLOCK = 100_000  # worth handing over to another thread
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +34,7 @@ class Context:
         limits: What the query may use.
         samples: The fetched samples by the first character of their selector.
         pool: The query's strings.
-        control: Deadline and cancellation.
+        control: Deadline, cancellation, and what the query may use.
         notes: Where annotations go.
         past: The fetched rollups by the first character of their selector or of the function of its range.
         times: int64[s], ms: the steps of `grid`.
@@ -89,13 +91,26 @@ class Context:
 
         Raises:
             TooManySamplesError: The limit forbids it.
+            MemoryLimitError: The query's share of memory is too small for it.
+            MemoryExhaustedError: Other queries have the memory.
         """
         steps = len(self.times)
         if series * steps > self.limits.max_samples:
             raise TooManySamplesError
-        return np.zeros((series, steps)), np.zeros((series, steps), np.bool_)
+        values, present = np.zeros((series, steps)), np.zeros((series, steps), np.bool_)  # no memory until used
+        self.control.usage.hold(values, present)
+        return values, present
 
-    def blocks(self, series: int) -> list[tuple[int, int]]:
-        """The blocks of series to work through, with a call of `control.check` before each."""
-        starts = range(0, series, _SERIES_PER_BLOCK)
-        return [(first, min(series, first + _SERIES_PER_BLOCK)) for first in starts]
+    def over_blocks(self, count: int, kernel: Callable[..., None], *arrays: Any) -> None:
+        """Call `kernel(*arrays, first, last)` for blocks of `count` series in threads; deadline and cancel are heeded.
+
+        Raises:
+            QueryTimeoutError: The deadline has passed.
+            QueryCanceledError: The query was canceled.
+        """
+        over_blocks(count, lambda first, last: kernel(*arrays, first, last), self.control.check)
+
+    def over_steps(self, rows: int, kernel: Callable[..., None], *arrays: Any) -> None:
+        """Likewise for blocks of the steps, at each of which a kernel goes through `rows` series."""
+        least = max(1, _CELLS_PER_BLOCK // max(rows, 1))
+        over_blocks(len(self.times), lambda first, last: kernel(*arrays, first, last), self.control.check, least)

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import numpy as np
 
+from waferscope_query.promql.errors import ExecutionError
 from waferscope_query.promql.evaluation.kernels import extended
-from waferscope_query.promql.evaluation.selecting import floats_of
 from waferscope_query.promql.evaluation.values import Windows
 from waferscope_query.promql.source import Samples
 
 
 def extended_window(windows: Windows, lookback_ms: int) -> Samples:
-    """The samples within the only window of an instant query, and one at each of its edges."""
-    samples, end, smoothed = floats_of(windows.samples), int(windows.ends[0]), windows.extension == "smoothed"
+    """The samples within the only window of an instant query, and one at each of its edges.
+
+    Raises:
+        ExecutionError: There are histograms.
+    """
+    samples, end, smoothed = windows.samples, int(windows.ends[0]), windows.extension == "smoothed"
     start = end - windows.width_ms
+    lookback = start - lookback_ms
+    near = (samples.ts > lookback) & (samples.ts <= (end + lookback_ms if smoothed else end))
+    if samples.histograms is not None and (samples.histograms.at[near] >= 0).any():
+        raise ExecutionError(f"{windows.extension} modifier is not supported with histograms")
     rows, counts = [], []
     times, values = [np.zeros(0, np.int64)], [np.zeros(0)]
     for row in range(len(samples.labels)):
         piece = slice(samples.offsets[row], samples.offsets[row + 1])
-        ts, numbers = samples.ts[piece], samples.values[piece]
-        near = (ts > start - lookback_ms) & (ts <= (end + lookback_ms if smoothed else end))
-        ts, numbers = ts[near], numbers[near]
-        first, last = extended.window_bounds(ts, 0, len(ts), start, end, smoothed) if len(ts) else (-1, -1)
-        if first < 0 and (not len(ts) or ts[-1] <= start):
+        ts, numbers = samples.ts[piece][near[piece]], samples.values[piece][near[piece]]
+        if not len(ts):
             continue
-        first, last = max(first, 0), max(last, 0)
-        left, right = extended.edges(ts, numbers, first, last, 0, start, end, smoothed, False)  # noqa: FBT003, numba takes no keywords
+        first, last = extended.window_bounds(ts, 0, len(ts), start, end, smoothed)
+        if first < 0:
+            continue
+        starts = np.zeros_like(ts)  # those of counters; of what is selected nobody knows that it is one
+        left, _ = extended.left_edge(ts, numbers, starts, first, start, lookback, smoothed, False)  # noqa: FBT003, numba takes no keywords
+        right, _ = extended.right_edge(ts, numbers, starts, last, 0, end, lookback, smoothed, False)  # noqa: FBT003, numba takes no keywords
         inside = (ts > start) & (ts < end)
         times.append(np.concatenate([[start], ts[inside], [end]]))
         values.append(np.concatenate([[left], numbers[inside], [right]]))

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from waferscope_query.promql.evaluation.context import Context
-from waferscope_query.promql.evaluation.functions.ranges import inform_of_gauges, of_windows, over_windows
+from waferscope_query.promql.evaluation.functions.ranges import OVER_FLOATS, inform_of_gauges, of_windows
+from waferscope_query.promql.evaluation.functions.windowed import over_windows
 from waferscope_query.promql.evaluation.grouping import group_rows, stack
 from waferscope_query.promql.evaluation.kernels import rollups as kernels
 from waferscope_query.promql.evaluation.kernels.native import cells
@@ -100,7 +101,7 @@ def _windows(samples: Samples, past: Past, ends: NDArray[np.int64]) -> Windows:
 
 def _reduced(node: Call, argument: Expr, windows: Windows, past: Past, context: Context) -> Vector:
     function = _OVER_BUCKETS.get(past.selection.measure, node.function)
-    return of_windows(replace(node, function=function), argument, windows, context)
+    return of_windows(replace(node, function=function), argument, windows, context, OVER_FLOATS[function])
 
 
 def _divided(sums: Vector, counts: Vector) -> NDArray[np.float64]:
@@ -120,7 +121,9 @@ def _increase(node: Call, argument: Expr, past: Past, ends: NDArray[np.int64], c
     )  # fmt: skip
     if past.rollups.whole is not None:
         windows = _windows(past.rollups.whole, past, ends)
-        whole = of_windows(replace(node, function="sum_over_time"), argument, windows, context)
+        whole = of_windows(
+            replace(node, function="sum_over_time"), argument, windows, context, OVER_FLOATS["sum_over_time"]
+        )
         vector = _united(_per_second(whole, past.selection.window_ms / 1000) if per_second else whole, vector)
     inform_of_gauges(vector.floats(), argument, context)
     return vector

@@ -16,6 +16,7 @@ from waferscope_query.promql.evaluation.functions.extended import refusal
 from waferscope_query.promql.evaluation.histogram_operators import negated
 from waferscope_query.promql.evaluation.history import over_past
 from waferscope_query.promql.evaluation.selecting import instant_vector, range_vector, subquery
+from waferscope_query.promql.evaluation.smoothing import smoothed_vector
 from waferscope_query.promql.evaluation.values import Scalar, String, Value, Vector
 from waferscope_query.promql.grid import Grid
 from waferscope_query.promql.parsing.tree import (
@@ -55,16 +56,16 @@ def _(node: StringLiteral, context: Context) -> String:
 
 @visit.register
 def _(node: Paren, context: Context) -> Value:
-    return visit(node.expr, context)
+    return context.visit(node.expr, context)
 
 
 @visit.register
 def _(node: Invariant, context: Context) -> Value:
     steps = len(context.times)
     if steps == 1:
-        return visit(node.expr, context)
+        return context.visit(node.expr, context)
     start = context.grid.start_ms
-    value = visit(node.expr, context.over(Grid(start, start, 1)))
+    value = context.visit(node.expr, context.over(Grid(start, start, 1)))
     context.cells(len(value) if isinstance(value, Vector) else 1)
     if isinstance(value, Vector):
         return value.repeated(steps)
@@ -73,7 +74,7 @@ def _(node: Invariant, context: Context) -> Value:
 
 @visit.register
 def _(node: Unary, context: Context) -> Value:
-    value = visit(node.expr, context)
+    value = context.visit(node.expr, context)
     if node.op == "+":
         return value
     if isinstance(value, Scalar):
@@ -84,7 +85,7 @@ def _(node: Unary, context: Context) -> Value:
 
 @visit.register
 def _(node: VectorSelector, context: Context) -> Value:
-    return over_past(node, context, instant_vector)
+    return over_past(node, context, smoothed_vector if node.extension == "smoothed" else instant_vector)
 
 
 @visit.register

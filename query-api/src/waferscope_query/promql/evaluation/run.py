@@ -12,10 +12,12 @@ from waferscope_query.promql.control import Control
 from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.extending import extended_window
 from waferscope_query.promql.evaluation.history import past_of
+from waferscope_query.promql.evaluation.holding import holding
 from waferscope_query.promql.evaluation.nodes import visit
 from waferscope_query.promql.evaluation.notes import Notes
 from waferscope_query.promql.evaluation.selecting import stale_markers
 from waferscope_query.promql.evaluation.statistics import statistics_of, statistics_selectors
+from waferscope_query.promql.evaluation.tracing import Trace
 from waferscope_query.promql.evaluation.values import Scalar, String, Value, Vector, Windows
 from waferscope_query.promql.labels import LabelFrame, ScratchPool, StringPool
 from waferscope_query.promql.parsing.literals import scrub
@@ -43,8 +45,13 @@ class Answer:
     infos: tuple[str, ...]
 
 
-def evaluate_plan(
-    plan: Plan, samples: list[Samples], pool: StringPool, control: Control, rollups: Sequence[Rollups] = ()
+def evaluate_plan(  # noqa: PLR0917 - a stage takes what the one before gave
+    plan: Plan,
+    samples: list[Samples],
+    pool: StringPool,
+    control: Control,
+    trace: Trace | None = None,
+    rollups: Sequence[Rollups] = (),
 ) -> Answer:
     """Evaluate a plan; computes only, touches no storage.
 
@@ -52,12 +59,15 @@ def evaluate_plan(
         plan: The expression and its steps.
         samples: One per selection of the plan, in its order.
         pool: The pool of the samples' labels.
-        control: Deadline and cancellation.
+        control: Deadline, cancellation, and what the query may use.
+        trace: Notes what each node takes and counts samples as Prometheus does; None: nothing is noted.
         rollups: One per rollup selection of the plan, in its order.
 
     Raises:
         ExecutionError: The expression can't be answered over this data.
         TooManySamplesError: It needs more room than the limit allows.
+        MemoryLimitError: It needs more memory than its share.
+        MemoryExhaustedError: Other queries have the memory.
         QueryTimeoutError: The deadline has passed.
         QueryCanceledError: The query was canceled.
     """
@@ -68,9 +78,12 @@ def evaluate_plan(
             by_selector[start] = statistics_of(by_selector[start])
     notes = Notes(plan.query.text)
     past = past_of(plan.rollups, plan.rollup_of, rollups, lambda one: _prepared(one, scratch))
-    context = Context(visit, plan.grid, plan.grid, plan.limits, by_selector, scratch, control, notes, past)
+    visiting = holding(visit)
+    if trace is not None:
+        visiting = trace.tracing(visiting, plan.grid)
+    context = Context(visiting, plan.grid, plan.grid, plan.limits, by_selector, scratch, control, notes, past)
     with np.errstate(all="ignore"):  # IEEE 754's answers are PromQL's: 1/0 is +Inf
-        value = _final(visit(plan.query.tree, context), plan.limits.lookback_ms)
+        value = _final(visiting(plan.query.tree, context), plan.limits.lookback_ms)
     return Answer(value, context.times, plan.instant, notes.warnings, notes.infos)
 
 
@@ -78,7 +91,8 @@ def _prepared(samples: Samples, pool: ScratchPool) -> Samples:
     """The samples as the kernels take them: one layout, or each variant would be compiled anew."""
     labels = LabelFrame(samples.labels.names, samples.labels.codes, pool)
     offsets, ts = (np.require(array, np.int64, ["C", "W"]) for array in (samples.offsets, samples.ts))
-    return Samples(labels, offsets, ts, np.require(samples.values, np.float64, ["C", "W"]), samples.histograms)
+    starts = None if samples.starts is None else np.require(samples.starts, np.int64, ["C", "W"])
+    return Samples(labels, offsets, ts, np.require(samples.values, np.float64, ["C", "W"]), samples.histograms, starts)
 
 
 def _final(value: Value, lookback_ms: int) -> Scalar | String | Vector | Samples:

@@ -133,7 +133,8 @@ class Vector:
         for name in set(METADATA_LABELS).intersection(labels.names):
             labels = labels.assign(name, np.where(seen.drop_name, 0, labels.column(name)).astype(np.int32))
         bare = replace(seen, labels=labels)
-        return replace(bare.merged(), drop_name=np.zeros(0, np.bool_))
+        merged = bare.merged()
+        return replace(merged, drop_name=np.zeros(len(merged), np.bool_))
 
 
 def stacked(upper: Vector, lower: Vector) -> Vector:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from waferscope_query.promql.parallel import over_blocks
 from waferscope_query.storage.arrays import positions
 from waferscope_query.storage.cache import kernels
-from waferscope_query.storage.collapse import collapse
-from waferscope_query.storage.copied import Points
+from waferscope_query.storage.runs import Runs
 
 WIDTH_MS = 600_000
 _MOST_RANGES = 32  # that changed; more become one
@@ -68,32 +68,36 @@ class Block:
             changed = ((min(begin for begin, _ in changed), max(end for _, end in changed)),)
         return replace(self, changed=changed)
 
-    def with_read(self, series: NDArray[np.int64], within: Range, points: Points) -> "Block":
+    def with_read(self, series: NDArray[np.int64], within: Range, runs: Runs) -> "Block":
         """Return the block with samples that were read anew.
 
         Args:
             series: Ascending; what the block has of them within the time is replaced.
             within: The time; changes outside of it stay to be looked after.
-            points: What was read, sorted and without duplicates, perhaps of further series and times as well.
+            runs: What was read of at least these series, perhaps at further times as well.
         """
         low, high = max(within[0], self.span[0]), min(within[1], self.span[1])
-        owners = np.repeat(self.series, np.diff(self.offsets))
-        kept = (self.ts < low) | (self.ts > high) | ~positions(owners, series)[1]
-        fresh = (points.ts >= low) & (points.ts <= high) & positions(points.series, series)[1]
-        merged = collapse(
-            Points(
-                np.concatenate((owners[kept], points.series[fresh])),
-                np.concatenate((self.ts[kept], points.ts[fresh])),
-                np.concatenate((self.values[kept], points.values[fresh])),
-            )
-        )
-        known = np.union1d(self.series, series)
-        offsets = np.append(np.searchsorted(merged.series, known), len(merged)).astype(np.int64)
+        known = self.series if len(self.series) and positions(series, self.series)[1].all() else None
+        known = np.union1d(self.series, series) if known is None else known
+        old, new = (_places(known, self.series), _places(known, runs.series))
+        new[~positions(known, series)[1]] = -1
+        cuts = np.empty((len(known), 6), np.int64)
+        kernels.splice_cuts(self.ts, self.offsets, old, runs.ts, runs.offsets, new, low, high, cuts)
+        offsets = np.concatenate([[0], np.cumsum((cuts[:, 1::2] - cuts[:, ::2]).sum(axis=1))]).astype(np.int64)
+        ts, bits = np.empty((2, int(offsets[-1])), np.int64)
+        old_bits, new_bits = self.values.view(np.int64), runs.values.view(np.int64)
+        kernels.splice(cuts, self.ts, old_bits, runs.ts, new_bits, offsets, ts, bits)
         changed = tuple((begin, end) for begin, end in self.changed if begin < low or end > high)
-        return Block(self.number, known, offsets, merged.ts, merged.values, changed)
+        return Block(self.number, known, offsets, ts, bits.view(np.float64), changed)
 
 
-def gather(blocks: Sequence[Block], wanted: NDArray[np.int64], span: Range) -> Points:
+def _places(wanted: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give where each wanted series is among known ones; -1 where it isn't."""
+    places, found = positions(wanted, known)
+    return np.where(found, places, -1).astype(np.int64)
+
+
+def gather(blocks: Sequence[Block], wanted: NDArray[np.int64], span: Range) -> Runs | None:
     """Put samples of consecutive blocks together.
 
     Args:
@@ -102,16 +106,30 @@ def gather(blocks: Sequence[Block], wanted: NDArray[np.int64], span: Range) -> P
         span: Which times.
 
     Returns:
-        Points by series and time.
+        The samples of these series; None where a block lacks some, or knows that they may have changed.
     """
-    starts = np.zeros((len(blocks), len(wanted)), np.int64)
-    counts = np.zeros((len(blocks), len(wanted)), np.int64)
-    for row, block in enumerate(blocks):
-        places, known = positions(wanted, block.series)
-        kernels.cut(block.ts, block.offsets, np.where(known, places, -1), *span, starts[row], counts[row])
-    lengths = counts.sum(axis=0)
-    at = np.cumsum(lengths) - lengths
-    ts, bits = np.empty(int(lengths.sum()), np.int64), np.empty(int(lengths.sum()), np.int64)
-    for row, block in enumerate(blocks):
-        kernels.move(block.ts, block.values.view(np.int64), starts[row], counts[row], at, ts, bits)
-    return Points(np.repeat(wanted, lengths), ts, bits.view(np.float64))
+    if any(begin <= span[1] and end >= span[0] for block in blocks for begin, end in block.changed):
+        return None
+    places = []
+    for block in blocks:
+        at, known = positions(wanted, block.series)
+        if not known.all():
+            return None
+        places.append(at)
+    starts, counts = np.empty((2, len(blocks), len(wanted)), np.int64)
+
+    def cut(first: int, last: int) -> None:
+        for row, block in enumerate(blocks):
+            kernels.cut(block.ts, block.offsets, places[row], *span, starts[row], counts[row], first, last)
+
+    over_blocks(len(wanted), cut)
+    offsets = np.concatenate([[0], np.cumsum(counts.sum(axis=0))]).astype(np.int64)
+    at = offsets[:-1].copy()
+    ts, bits = np.empty((2, int(offsets[-1])), np.int64)
+
+    def move(first: int, last: int) -> None:
+        for row, block in enumerate(blocks):
+            kernels.move(block.ts, block.values.view(np.int64), starts[row], counts[row], at, ts, bits, first, last)
+
+    over_blocks(len(wanted), move)
+    return Runs(wanted, offsets, ts, bits.view(np.float64))

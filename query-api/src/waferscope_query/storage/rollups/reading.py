@@ -8,12 +8,11 @@ import numpy as np
 from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
-from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.promql.history import HOUR_MS, RollupSelection
 from waferscope_query.storage.classic import ClassicPoints, classic_points
 from waferscope_query.storage.copied import HEADER_BYTES, milliseconds, parse_histograms
 from waferscope_query.storage.native import NativePoints, parse_native
-from waferscope_query.storage.reader import instant
+from waferscope_query.storage.reader import copy_rows, instant
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_query")
@@ -102,7 +101,7 @@ async def read_numbers(
     }
     name = "copy_rollups_with_previous" if previous else "copy_rollups"
     more_rows = len(series_ids) if previous else 0
-    data = await _copy(connection, _text(name, series_ids, buckets, names), buckets.max_rows + more_rows)
+    data = await copy_rows(connection, _text(name, series_ids, buckets, names), buckets.max_rows + more_rows)
     return await asyncio.to_thread(_parse, data, columns)
 
 
@@ -111,7 +110,7 @@ async def read_classic(
 ) -> list[ClassicPoints]:
     """Read explicit-bucket histograms out of rollups; errors as `read_numbers`, grouped by bounds."""
     sql = _text("copy_rollup_histograms", series_ids, buckets, _histogram_names(buckets, part))
-    data = await _copy(connection, sql, buckets.max_rows)
+    data = await copy_rows(connection, sql, buckets.max_rows)
     return await asyncio.to_thread(lambda: classic_points(parse_histograms(data)))
 
 
@@ -120,7 +119,7 @@ async def read_natives(
 ) -> NativePoints:
     """Read histograms of any schema out of rollups; errors as `read_numbers`."""
     sql = _text("copy_rollup_natives", series_ids, buckets, _histogram_names(buckets, part))
-    data = await _copy(connection, sql, buckets.max_rows)
+    data = await copy_rows(connection, sql, buckets.max_rows)
     return await asyncio.to_thread(parse_native, data, buckets.max_rows)
 
 
@@ -152,18 +151,6 @@ def _text(name: str, series_ids: NDArray[np.int64], buckets: Buckets, names: dic
         "limit": buckets.max_rows + 1,
     }
     return _SQL[name].format_map(values | names)
-
-
-async def _copy(connection: PoolConnectionProxy, sql: str, max_rows: int) -> bytes:
-    chunks: list[bytes] = []
-
-    async def keep(chunk: bytes) -> None:  # must not raise: asyncpg would wait for the rest of the answer forever
-        chunks.append(chunk)
-
-    status = await connection.copy_from_query(sql, output=keep, format="binary")
-    if int(status.removeprefix("COPY ")) > max_rows:
-        raise TooManySamplesError
-    return await asyncio.to_thread(b"".join, chunks)
 
 
 def _parse(data: bytes, columns: Sequence[str]) -> Rows:

@@ -11,11 +11,10 @@ from waferscope_query.promql.errors import ExecutionError, TooManySamplesError
 from waferscope_query.promql.history import Measure, RollupSelection
 from waferscope_query.promql.labels import LabelFrame, StringPool
 from waferscope_query.promql.source import Rollups, Samples
-from waferscope_query.storage.assemble import PLAIN_PARTS, Read, assemble
+from waferscope_query.storage.assemble import Read, assemble
 from waferscope_query.storage.classic import ClassicPoints
-from waferscope_query.storage.collapse import collapse
 from waferscope_query.storage.copied import Points
-from waferscope_query.storage.index import Found
+from waferscope_query.storage.index import OWN_PARTS, Found
 from waferscope_query.storage.index import Part as Shown
 from waferscope_query.storage.native import NativePoints, with_natives
 from waferscope_query.storage.rollups.reading import (
@@ -27,6 +26,7 @@ from waferscope_query.storage.rollups.reading import (
     read_natives,
     read_numbers,
 )
+from waferscope_query.storage.runs import Runs
 
 _COLUMNS = {  # the value first
     Measure.LAST: ("last",),
@@ -86,7 +86,7 @@ _NOTHING: _Histograms = ([], None)
 
 
 async def _numbers(connection: PoolConnectionProxy, selection: RollupSelection, found: Found, buckets: Buckets) -> Rows:
-    plain = np.unique(found.series_ids[np.isin(found.parts, PLAIN_PARTS)])
+    plain = np.unique(found.series_ids[np.isin(found.parts, OWN_PARTS)])
     columns = _COLUMNS[selection.measure]
     if not len(plain):
         return Rows(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((len(columns), 0)))
@@ -98,7 +98,7 @@ async def _numbers(connection: PoolConnectionProxy, selection: RollupSelection, 
 async def _histograms(
     connection: PoolConnectionProxy, selection: RollupSelection, found: Found, buckets: Buckets
 ) -> _Histograms:
-    classic = np.unique(found.series_ids[~np.isin(found.parts, PLAIN_PARTS)])
+    classic = np.unique(found.series_ids[~np.isin(found.parts, OWN_PARTS)])
     own = np.unique(found.series_ids[np.isin(found.parts, _MAY_HOLD_HISTOGRAMS)])
     part = _OF_HISTOGRAMS.get(selection.measure)
     if part is None:
@@ -121,16 +121,20 @@ def _assembled(selection: RollupSelection, found: Found, pool: StringPool, read:
     rows = Points(numbers.series, numbers.ts, np.arange(len(numbers.ts), dtype=np.float64))
     together = selection.measure is not Measure.INCREASE
     if together and (classic or natives is not None):
-        points = collapse(Points(numbers.series, numbers.ts, numbers.columns[0]))
+        points = _runs(Points(numbers.series, numbers.ts, numbers.columns[0]))
         samples = assemble(found, Read(points, classic, max_samples), selection.matchers, pool)
         return Rollups(_with_own(samples, found, natives, selection.start_ms), np.zeros((0, 0)))
-    samples = assemble(found, Read(collapse(rows), [], max_samples), selection.matchers, pool)
+    samples = assemble(found, Read(_runs(rows), [], max_samples), selection.matchers, pool)
     columns = np.ascontiguousarray(numbers.columns[:, samples.values.astype(np.int64)])
     samples = replace(samples, values=columns[0])
     if not classic and natives is None:
         return Rollups(samples, columns[1:])
     whole = assemble(found, Read(None, classic, max_samples), selection.matchers, pool)
     return Rollups(samples, columns[1:], _with_own(whole, found, natives, selection.start_ms))
+
+
+def _runs(points: Points) -> Runs:
+    return Runs.of(points, np.unique(points.series))
 
 
 def _counted(points: ClassicPoints) -> ClassicPoints:

@@ -24,12 +24,11 @@ def _absent_over_time(node: Call, context: Context) -> Vector:
     windows = context.windows(node.args[0])
     samples = windows.samples
     values, present = context.cells(len(samples.labels))
-    for first, last in context.blocks(len(values)):
-        context.control.check()
-        over_time.reduced(
-            samples.offsets, samples.ts, samples.values, windows.ends, windows.width_ms, over_time.PRESENT,
-            values, present, first, last,
-        )  # fmt: skip
+    context.over_blocks(
+        len(values), over_time.reduced,
+        samples.offsets, samples.ts, samples.values, windows.ends, windows.width_ms, over_time.PRESENT,
+        values, present,
+    )  # fmt: skip
     return _where_not(present, node, context)
 
 

@@ -19,6 +19,7 @@ from waferscope_query.promql.parsing.tree import Expr
 from waferscope_query.promql.text import general_text
 
 _BOUND = "le"
+_WRAP = 2**64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,13 +63,13 @@ def classic_histograms(vector: Vector, node: Expr, context: Context) -> ClassicH
 def quantiles(classic: ClassicHistograms, q: NDArray[np.float64], node: Expr, context: Context) -> Vector:
     """The quantile of every histogram at every step; q float64[s]."""
     values, present = context.cells(len(classic.labels))
-    forced = np.zeros((len(values), 6))
+    lifted, extremes = np.zeros_like(present), np.zeros((len(values), 3))
     context.control.check()
     buckets.histogram_quantiles(
         classic.vector.values, classic.vector.present, classic.order, classic.bounds, classic.upper, q,
-        values, present, forced,
+        values, present, lifted, extremes,
     )  # fmt: skip
-    _inform_of_forcing(classic.labels, forced, node, context)
+    _inform_of_lifting(classic.labels, lifted, extremes, node, context)
     return Vector(classic.labels, values, present, np.ones(len(values), np.bool_))
 
 
@@ -104,22 +105,35 @@ def _number(text: str) -> float:
         return math.nan
 
 
-def _inform_of_forcing(labels: LabelFrame, forced: NDArray[np.float64], node: Expr, context: Context) -> None:
+def _inform_of_lifting(
+    labels: LabelFrame, lifted: NDArray[np.bool_], extremes: NDArray[np.float64], node: Expr, context: Context
+) -> None:
     """Say, per metric, which counts had to be lifted to make histograms of them."""
-    names = labels.column(METRIC_NAME)
-    for code in np.unique(names[forced[:, 0] > 0]).tolist():
-        rows = forced[(names == code) & (forced[:, 0] > 0)]
-        lowest, fall = float(rows[:, 1].min()), float(rows[:, 3].max())
-        highest, steps = float(rows[:, 2].max()), int(rows[:, 0].sum())
-        first, last = (int(context.times[int(step)]) for step in (rows[:, 4].min(), rows[:, 5].max()))
+    names, concerned = labels.column(METRIC_NAME), lifted.any(axis=1)
+    for code in np.unique(names[concerned]).tolist():
+        rows = concerned & (names == code)
+        histograms = lifted[rows].sum(axis=0)
+        lowest, highest, fall = extremes[rows, 0].min(), extremes[rows, 1].max(), extremes[rows, 2].max()
+        first, last = context.times[np.flatnonzero(histograms)[[0, -1]]].tolist()
         context.notes.inform(
             "input to histogram_quantile needed to be fixed for monotonicity "
             "(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)"
-            f"{for_metric(context.pool.text(code))}, from buckets {general_text(lowest)} to "
-            f"{general_text(highest)}, with a max diff of {fall:.2g}, over {steps} samples "
-            f"from {_moment(first)} to {_moment(last)}",
+            f"{for_metric(context.pool.text(code))}, from buckets {general_text(float(lowest))} to "
+            f"{general_text(float(highest))}, with a max diff of {fall:.2g}, over {_told_number(histograms.tolist())} "
+            f"samples from {_moment(first)} to {_moment(last)}",
             node.start,
         )
+
+
+def _told_number(histograms: list[int]) -> int:
+    """How many samples Prometheus says were lifted, of the numbers at each step.
+
+    It adds what it has told so far to itself at every step after the first, in 64 bits.
+    """
+    told = 0
+    for number in histograms:
+        told = 2 * (told + number) if told else number
+    return (told + _WRAP // 2) % _WRAP - _WRAP // 2
 
 
 def for_metric(name: str) -> str:

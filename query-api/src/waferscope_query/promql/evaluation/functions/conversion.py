@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.functions.arguments import Function
-from waferscope_query.promql.evaluation.selecting import sample_times
+from waferscope_query.promql.evaluation.selecting import sample_starts, sample_times
 from waferscope_query.promql.evaluation.values import Scalar, Vector
 from waferscope_query.promql.labels import LabelFrame
 from waferscope_query.promql.parsing.tree import Call, VectorSelector, unwrap
@@ -55,10 +55,20 @@ def _timestamp(node: Call, context: Context) -> Vector:
     return replace(vector, values=times, histograms=None).nameless()
 
 
+def _start_timestamp(node: Call, context: Context) -> Vector:
+    """Since when a selector's samples count; nothing computed has such a time."""
+    inner = unwrap(node.args[0])
+    if isinstance(inner, VectorSelector) and context.limits.use_starts:
+        return sample_starts(inner, context).nameless()
+    vector = context.vector(node.args[0])
+    return replace(vector, present=np.zeros_like(vector.present), histograms=None).nameless()
+
+
 FUNCTIONS: dict[str, Function] = {
     "vector": _vector,
     "scalar": _scalar,
     "time": _time,
     "pi": _pi,
     "timestamp": _timestamp,
+    "start_timestamp": _start_timestamp,
 }

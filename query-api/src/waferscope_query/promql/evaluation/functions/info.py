@@ -13,12 +13,13 @@ from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.functions.arguments import Function
 from waferscope_query.promql.evaluation.functions.info_lookup import InfoLookup, info_lookup
 from waferscope_query.promql.evaluation.grouping import group_rows, stack
-from waferscope_query.promql.evaluation.selecting import times_of_newest
+from waferscope_query.promql.evaluation.selecting import newest_histograms, stale_markers, times_of_newest
 from waferscope_query.promql.evaluation.values import Vector
 from waferscope_query.promql.labels import METADATA_LABELS, METRIC_NAME, LabelFrame
 from waferscope_query.promql.matchers import select_rows
 from waferscope_query.promql.parsing.tree import Call
-from waferscope_query.promql.text import series_text
+from waferscope_query.promql.source import Samples
+from waferscope_query.promql.text import labels_text, series_text
 
 _IDENTIFYING = ("instance", "job")
 Rows = NDArray[np.int64]
@@ -34,8 +35,19 @@ def _info(node: Call, context: Context) -> Vector:
     ignored = select_rows(base.labels, lookup.names)
     base_targets, info_targets = _targets(base.labels, samples.labels, ignored)
     wanted = np.isin(info_targets, base_targets)
+    _refuse_histograms(samples, wanted, times - lookup.offset_ms, context)
     infos = _Infos(samples.labels.take(wanted), info_targets[wanted], taken[wanted], present[wanted])
     return _described(base, ignored, base_targets, infos, lookup)
+
+
+def _refuse_histograms(samples: Samples, wanted: NDArray[np.bool_], times: Rows, context: Context) -> None:
+    histograms = newest_histograms(samples, times, context.limits.lookback_ms, stale_markers(samples))
+    if histograms is None:
+        return
+    concerned = wanted & (histograms.at >= 0).any(axis=1)
+    for row in np.flatnonzero(concerned)[:1].tolist():
+        text = labels_text(samples.labels.row(row))
+        raise ExecutionError(f"this should be an info metric, with float samples: {text}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 import numpy as np
 
 from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.functions.arguments import Function, check_quantile
 from waferscope_query.promql.evaluation.functions.extended import of_extended
-from waferscope_query.promql.evaluation.functions.histogram_ranges import (
-    OverFloats,
-    over_histograms,
-    without_histograms,
-)
+from waferscope_query.promql.evaluation.functions.histogram_ranges import OverFloats, over_histograms
+from waferscope_query.promql.evaluation.functions.started import growth, last_growth, resets
+from waferscope_query.promql.evaluation.functions.windowed import over_windows
 from waferscope_query.promql.evaluation.kernels import counters, over_time, regression
 from waferscope_query.promql.evaluation.values import Vector, Windows
 from waferscope_query.promql.labels import METRIC_NAME
@@ -41,19 +38,6 @@ _FOR_COUNTERS = frozenset({"rate", "increase"})
 _COUNTER_SUFFIXES = ("_total", "_sum", "_count", "_bucket")
 
 
-def over_windows(windows: Windows, context: Context, kernel: Callable[..., None], *parameters: Any) -> Vector:
-    """Call a window kernel block by block; the metric name is dropped."""
-    samples = windows.samples
-    values, present = context.cells(len(samples.labels))
-    for first, last in context.blocks(len(values)):
-        context.control.check()
-        kernel(
-            samples.offsets, samples.ts, samples.values, windows.ends, windows.width_ms, *parameters,
-            values, present, first, last,
-        )  # fmt: skip
-    return Vector(samples.labels, values, present, np.ones(len(values), np.bool_))
-
-
 def _reduction(node: Call, windows: Windows, context: Context) -> Vector:
     return over_windows(windows, context, over_time.reduced, _REDUCTIONS[node.function])
 
@@ -70,14 +54,14 @@ def _quantile(node: Call, windows: Windows, context: Context) -> Vector:
     return vector
 
 
-def _rate(node: Call, windows: Windows, context: Context) -> Vector:
-    del node
-    return over_windows(windows, context, counters.extrapolated, True, True)  # noqa: FBT003, numba takes no keywords
+def _resets(node: Call, windows: Windows, context: Context) -> Vector:
+    return _reduction(node, windows, context) if windows.samples.starts is None else resets(windows, context)
 
 
-def _increase(node: Call, windows: Windows, context: Context) -> Vector:
-    del node
-    return over_windows(windows, context, counters.extrapolated, True, False)  # noqa: FBT003, numba takes no keywords
+def _growth(node: Call, windows: Windows, context: Context) -> Vector:
+    if windows.samples.starts is not None:
+        return growth(node, windows, context)
+    return over_windows(windows, context, counters.extrapolated, True, node.function == "rate")  # noqa: FBT003, numba takes no keywords
 
 
 def _delta(node: Call, windows: Windows, context: Context) -> Vector:
@@ -87,6 +71,8 @@ def _delta(node: Call, windows: Windows, context: Context) -> Vector:
 
 def _irate(node: Call, windows: Windows, context: Context) -> Vector:
     del node
+    if windows.samples.starts is not None:
+        return last_growth(windows, context)
     return over_windows(windows, context, counters.last_two, True)  # noqa: FBT003, numba takes no keywords
 
 
@@ -116,13 +102,14 @@ def _predict_linear(node: Call, windows: Windows, context: Context) -> Vector:
     return over_windows(windows, context, regression.predictions, context.times, ahead)
 
 
-_OVER_FLOATS: dict[str, OverFloats] = {
+OVER_FLOATS: dict[str, OverFloats] = {
     **dict.fromkeys(_REDUCTIONS, _reduction),
     "first_over_time": _pick,
     "last_over_time": _pick,
     "quantile_over_time": _quantile,
-    "rate": _rate,
-    "increase": _increase,
+    "resets": _resets,
+    "rate": _growth,
+    "increase": _growth,
     "delta": _delta,
     "irate": _irate,
     "idelta": _idelta,
@@ -131,23 +118,24 @@ _OVER_FLOATS: dict[str, OverFloats] = {
 }
 
 
-def _of_range(node: Call, context: Context) -> Vector:
+def of_range(node: Call, context: Context, over_floats: OverFloats) -> Vector:
     """Evaluate the range vector, then the function: over floats, or over histograms as well."""
     argument = next(arg for arg in node.args if arg.type == ValueType.MATRIX)
-    vector = of_windows(node, argument, context.windows(argument), context)
+    vector = of_windows(node, argument, context.windows(argument), context, over_floats)
     if node.function in _FOR_COUNTERS:
         inform_of_gauges(vector.floats(), argument, context)
     return vector
 
 
-def of_windows(node: Call, argument: Expr, windows: Windows, context: Context) -> Vector:
+def of_windows(node: Call, argument: Expr, windows: Windows, context: Context, over_floats: OverFloats) -> Vector:
     """Evaluate a function of a range vector that is there; `argument` is where it stands."""
-    over_floats = _OVER_FLOATS[node.function]
     if windows.extension:
-        return of_extended(node.function, without_histograms(windows), context)
+        return of_extended(node, windows, context)
     if windows.samples.histograms is None:
         return over_floats(node, windows, context)
     return over_histograms(node, argument, windows, over_floats, context)
 
 
-FUNCTIONS: dict[str, Function] = dict.fromkeys(_OVER_FLOATS, _of_range)
+FUNCTIONS: dict[str, Function] = {
+    name: partial(of_range, over_floats=over_floats) for name, over_floats in OVER_FLOATS.items()
+}

@@ -19,8 +19,8 @@ _LARGEST = 2**63
 
 
 def _sort(node: Call, context: Context) -> Vector:
-    """Order an instant answer by value, NaN last; over a range there is nothing to order."""
-    vector = context.vector(node.args[0])
+    """Order the floats of an instant answer by value, NaN last; over a range there is nothing to order."""
+    vector = context.floats(node.args[0])
     _warn_of_range(node, context)
     if len(context.times) != 1:
         return vector

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from waferscope_query.promql.errors import ExecutionError
 from waferscope_query.promql.evaluation.context import Context
 from waferscope_query.promql.evaluation.functions.arguments import Function
-from waferscope_query.promql.evaluation.functions.histogram_ranges import without_histograms
-from waferscope_query.promql.evaluation.functions.ranges import over_windows
+from waferscope_query.promql.evaluation.functions.histogram_ranges import OverFloats
+from waferscope_query.promql.evaluation.functions.ranges import of_range
+from waferscope_query.promql.evaluation.functions.windowed import over_windows
 from waferscope_query.promql.evaluation.kernels import over_time, trends
-from waferscope_query.promql.evaluation.values import Vector
+from waferscope_query.promql.evaluation.values import Vector, Windows
 from waferscope_query.promql.parsing.tree import Call
 from waferscope_query.promql.text import general_text
 
@@ -24,8 +27,7 @@ _MOMENTS = {
 }
 
 
-def _integral(node: Call, context: Context) -> Vector:
-    windows = without_histograms(context.windows(node.args[0]))
+def _integral(node: Call, windows: Windows, context: Context) -> Vector:
     asked = np.full(len(context.times), float(trends.TRAPEZOIDAL))
     if len(node.args) > 1:
         asked = context.scalar(node.args[1])
@@ -38,8 +40,7 @@ def _integral(node: Call, context: Context) -> Vector:
     return vector
 
 
-def _smoothing(node: Call, context: Context) -> Vector:
-    windows = without_histograms(context.windows(node.args[0]))
+def _smoothing(node: Call, windows: Windows, context: Context) -> Vector:
     smoothing, trend = context.scalar(node.args[1]), context.scalar(node.args[2])
     used = over_windows(windows, context, over_time.reduced, over_time.PRESENT).present.any(axis=0)
     _refuse_factor("smoothing factor", "sf", smoothing[used])
@@ -52,14 +53,15 @@ def _refuse_factor(name: str, short: str, values: NDArray[np.float64]) -> None:
         raise ExecutionError(f"invalid {name}. Expected: 0 < {short} < 1, got: {value:f}")
 
 
-def _moment(node: Call, context: Context) -> Vector:
-    return over_windows(
-        without_histograms(context.windows(node.args[0])), context, trends.moments, _MOMENTS[node.function]
-    )
+def _moment(node: Call, windows: Windows, context: Context) -> Vector:
+    return over_windows(windows, context, trends.moments, _MOMENTS[node.function])
 
 
-FUNCTIONS: dict[str, Function] = {
+_OVER_FLOATS: dict[str, OverFloats] = {
     "integral": _integral,
     "double_exponential_smoothing": _smoothing,
     **dict.fromkeys(_MOMENTS, _moment),
+}
+FUNCTIONS: dict[str, Function] = {
+    name: partial(of_range, over_floats=over_floats) for name, over_floats in _OVER_FLOATS.items()
 }

@@ -145,28 +145,19 @@ def histogram_fractions(
 
 
 @kernel
-def note_forcing(forced: Floats, step: int, lowest: float, highest: float, fall: float) -> None:
-    """Add one step to a histogram's row of `forced`."""
-    if forced[0] == 0:
-        forced[1], forced[2], forced[3], forced[4] = lowest, highest, fall, step
-    forced[0] += 1
-    forced[1], forced[2] = min(forced[1], lowest), max(forced[2], highest)
-    forced[3], forced[5] = max(forced[3], fall), step
-
-
-@kernel
 def histogram_quantiles(
     values: Floats, present: Bools, order: Ints, bounds: Ints, upper: Floats, q: Floats,
-    out: Floats, seen: Bools, forced: Floats,
+    out: Floats, seen: Bools, lifted: Bools, extremes: Floats,
 ) -> None:  # fmt: skip
     """Fill quantiles; `order` lists the rows histogram by histogram, each by ascending `upper` float64[n].
 
-    `forced` float64[g, 6] starts at zero and tells of each histogram whose counts had to be lifted: at how many steps,
-    lowest and highest bucket, largest fall, first and last step.
+    `lifted` bool[g, s] is filled: where counts had to be lifted. `extremes` float64[g, 3] then holds the lowest and
+    highest bucket and the largest fall of each histogram.
     """
     for g in range(len(out)):
         size = bounds[g + 1] - bounds[g]
         uppers, counts = np.empty(size), np.empty(size)
+        extremes[g, 0], extremes[g, 1], extremes[g, 2] = math.inf, -math.inf, 0.0
         for j in range(out.shape[1]):
             count = buckets_at(values, present, order, bounds[g], bounds[g + 1], upper, j, uppers, counts)
             if count == 0:
@@ -175,5 +166,7 @@ def histogram_quantiles(
             if uppers[count - 1] == math.inf and 0 <= q[j] <= 1:
                 lowest, highest, fall = make_monotonic(uppers, counts, count)
                 if fall > 0:
-                    note_forcing(forced[g], j, lowest, highest, fall)
+                    lifted[g, j] = True
+                    extremes[g, 0], extremes[g, 1] = min(extremes[g, 0], lowest), max(extremes[g, 1], highest)
+                    extremes[g, 2] = max(extremes[g, 2], fall)
             out[g, j] = bucket_quantile(q[j], uppers, counts, count)

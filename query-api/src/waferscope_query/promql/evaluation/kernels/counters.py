@@ -7,7 +7,7 @@ from waferscope_query.promql.evaluation.kernels.compiling import kernel
 from waferscope_query.promql.evaluation.kernels.steps import advance
 from waferscope_query.promql.evaluation.kernels.types import Bools, Floats, Ints
 
-_NEAR = 1.1  # an edge counts as reached when it is at most this many average intervals away
+NEAR = 1.1  # an edge counts as reached when it is at most this many average intervals away
 
 
 @kernel
@@ -16,7 +16,7 @@ def extrapolation_factor(
 ) -> float:
     """How much the change between the first and last sample grows when it is stretched to the window (all in s)."""
     average = sampled / (samples - 1)
-    threshold = average * _NEAR
+    threshold = average * NEAR
     if to_start >= threshold:
         to_start = average / 2
     if counter and change > 0 and initial >= 0:

@@ -1,5 +1,8 @@
 # ruff: noqa: PLR0917 - compiled code takes its arrays by position
-"""Reductions over series: rows of values[n, s] into groups of out[g, s]; `group` int64[n] is each row's group."""
+"""Reductions over series: rows of values[n, s] into groups of out[g, s]; `group` int64[n] is each row's group.
+
+Each call works on the steps `first` to `last` alone, so that several threads can share the work.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,13 @@ from waferscope_query.promql.evaluation.kernels.types import Bools, Floats, Ints
 
 
 @kernel
-def sums(values: Floats, present: Bools, group: Ints, out: Floats, lost: Floats, seen: Bools) -> None:
+def sums(
+    values: Floats, present: Bools, group: Ints, out: Floats, lost: Floats, seen: Bools, first: int, last: int
+) -> None:
     """Fill compensated sums; `lost` float64[g, s] starts at zero."""
     for i in range(len(values)):
         g = group[i]
-        for j in range(values.shape[1]):
+        for j in range(first, last):
             if not present[i, j]:
                 continue
             if seen[g, j]:
@@ -25,19 +30,20 @@ def sums(values: Floats, present: Bools, group: Ints, out: Floats, lost: Floats,
             else:
                 out[g, j], seen[g, j] = values[i, j], True
     for g in range(len(out)):
-        for j in range(out.shape[1]):
+        for j in range(first, last):
             if not math.isinf(out[g, j]):
                 out[g, j] += lost[g, j]
 
 
 @kernel
 def means(
-    values: Floats, present: Bools, group: Ints, out: Floats, lost: Floats, count: Floats, incremental: Bools
-) -> None:
+    values: Floats, present: Bools, group: Ints, out: Floats, lost: Floats, count: Floats, incremental: Bools,
+    first: int, last: int,
+) -> None:  # fmt: skip
     """Fill compensated means, incremental from where a sum would overflow; the other arrays start at zero."""
     for i in range(len(values)):
         g = group[i]
-        for j in range(values.shape[1]):
+        for j in range(first, last):
             if not present[i, j]:
                 continue
             count[g, j] += 1
@@ -56,28 +62,32 @@ def means(
             share = (n - 1) / n
             out[g, j], lost[g, j] = add(values[i, j] / n, share * out[g, j], share * lost[g, j])
     for g in range(len(out)):
-        for j in range(out.shape[1]):
+        for j in range(first, last):
             n = 1.0 if incremental[g, j] else count[g, j]
             out[g, j] = out[g, j] / n + lost[g, j] / n
 
 
 @kernel
-def extremes(values: Floats, present: Bools, group: Ints, sign: float, out: Floats, seen: Bools) -> None:
+def extremes(
+    values: Floats, present: Bools, group: Ints, sign: float, out: Floats, seen: Bools, first: int, last: int
+) -> None:
     """Fill maxima (sign 1) or minima (sign -1); NaN only when all are."""
     for i in range(len(values)):
         g = group[i]
-        for j in range(values.shape[1]):
+        for j in range(first, last):
             value = values[i, j]
             if present[i, j] and (not seen[g, j] or sign * out[g, j] < sign * value or math.isnan(out[g, j])):
                 out[g, j], seen[g, j] = value, True
 
 
 @kernel
-def variances(values: Floats, present: Bools, group: Ints, out: Floats, mean: Floats, count: Floats) -> None:
+def variances(
+    values: Floats, present: Bools, group: Ints, out: Floats, mean: Floats, count: Floats, first: int, last: int
+) -> None:
     """Fill population variances by Welford's method; the other arrays start at zero."""
     for i in range(len(values)):
         g = group[i]
-        for j in range(values.shape[1]):
+        for j in range(first, last):
             if not present[i, j]:
                 continue
             value = values[i, j]
@@ -90,24 +100,27 @@ def variances(values: Floats, present: Bools, group: Ints, out: Floats, mean: Fl
             mean[g, j] += delta / count[g, j]
             out[g, j] += delta * (value - mean[g, j])
     for g in range(len(out)):
-        for j in range(out.shape[1]):
+        for j in range(first, last):
             out[g, j] /= count[g, j]
 
 
 @kernel
-def counts(present: Bools, group: Ints, out: Floats) -> None:
+def counts(present: Bools, group: Ints, out: Floats, first: int, last: int) -> None:
     """Fill how many rows of each group are present."""
     for i in range(len(present)):
-        for j in range(present.shape[1]):
+        for j in range(first, last):
             out[group[i], j] += present[i, j]
 
 
 @kernel
-def quantiles(values: Floats, present: Bools, order: Ints, bounds: Ints, q: Floats, out: Floats, seen: Bools) -> None:
+def quantiles(
+    values: Floats, present: Bools, order: Ints, bounds: Ints, q: Floats, out: Floats, seen: Bools,
+    first: int, last: int,
+) -> None:  # fmt: skip
     """Fill quantiles; `order` lists the rows group by group, group g at bounds[g] to bounds[g + 1]."""
     for g in range(len(out)):
         buffer = np.empty(bounds[g + 1] - bounds[g])
-        for j in range(out.shape[1]):
+        for j in range(first, last):
             count = 0
             for k in range(bounds[g], bounds[g + 1]):
                 if present[order[k], j]:
@@ -151,8 +164,9 @@ def sink(rows: Ints, keys: Floats, size: int, sign: float) -> None:
 
 @kernel
 def strongest(
-    values: Floats, present: Bools, order: Ints, bounds: Ints, wanted: Ints, sign: float, kept: Bools
-) -> None:
+    values: Floats, present: Bools, order: Ints, bounds: Ints, wanted: Ints, sign: float, kept: Bools,
+    first: int, last: int,
+) -> None:  # fmt: skip
     """Mark the `wanted` int64[s] largest (sign 1) or smallest (sign -1) of each group.
 
     By the same heap as Prometheus, so that ties and NaN fall as they do there.
@@ -161,7 +175,7 @@ def strongest(
         size = bounds[g + 1] - bounds[g]
         rows = np.empty(size, np.int64)
         keys = np.empty(size)
-        for j in range(present.shape[1]):
+        for j in range(first, last):
             count = 0
             for k in range(bounds[g], bounds[g + 1]):
                 row = order[k]

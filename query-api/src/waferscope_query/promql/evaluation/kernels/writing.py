@@ -25,7 +25,7 @@ def copy(source: Text, first: int, last: int, out: Text, at: int) -> int:
 @kernel
 def points(
     numbers: Text, special: Bools, texts: Text, text_ends: Ints, heads: Text, head_ends: Ints, which: Ints,
-    offsets: Ints, out: Text, bounds: Ints,
+    out: Text, ends: Ints,
 ) -> None:  # fmt: skip
     """Write every point as its head, its number and `"],`.
 
@@ -37,27 +37,24 @@ def points(
         heads: The texts before the numbers.
         head_ends: int64: where each of them ends.
         which: int64[m]: each point's head.
-        offsets: int64[n + 1]: each series' points.
         out: Room for everything.
-        bounds: int64[n + 1], filled: where each series' points begin; they end a comma before the next.
+        ends: int64[m], filled: where each point ends, its comma included.
     """
     read, taken, at = 0, 0, 0
-    for i in range(len(offsets) - 1):
-        bounds[i] = at
-        for k in range(offsets[i], offsets[i + 1]):
-            head = which[k]
-            at = copy(heads, head_ends[head - 1] if head else 0, head_ends[head], out, at)
-            begin = read
-            while numbers[read] != _COMMA:
-                read += 1
-            if special[k]:
-                at = copy(texts, text_ends[taken - 1] if taken else 0, text_ends[taken], out, at)
-                taken += 1
-            elif numbers[read - 1] == _ZERO and numbers[read - 2] == _POINT:
-                at = copy(numbers, begin, read - 2, out, at)
-            else:
-                at = copy(numbers, begin, read, out, at)
+    for k in range(len(which)):
+        head = which[k]
+        at = copy(heads, head_ends[head - 1] if head else 0, head_ends[head], out, at)
+        begin = read
+        while numbers[read] != _COMMA:
             read += 1
-            out[at], out[at + 1], out[at + 2] = 34, 93, 44  # "],
-            at += 3
-    bounds[len(offsets) - 1] = at
+        if special[k]:
+            at = copy(texts, text_ends[taken - 1] if taken else 0, text_ends[taken], out, at)
+            taken += 1
+        elif numbers[read - 1] == _ZERO and numbers[read - 2] == _POINT:
+            at = copy(numbers, begin, read - 2, out, at)
+        else:
+            at = copy(numbers, begin, read, out, at)
+        read += 1
+        out[at], out[at + 1], out[at + 2] = 34, 93, 44  # "],
+        at += 3
+        ends[k] = at

@@ -1,4 +1,4 @@
-# ruff: noqa: FBT001, PLR0917 - compiled code takes its arrays and flags by position
+# ruff: noqa: FBT001, FBT003, PLR0917 - compiled code takes its arrays and flags by position
 """Windows of samples that are histograms, or floats and histograms: change over the window, resets, changes.
 
 Window k holds the samples lows[k] to highs[k]; `at` int64[m] is each sample's histogram, -1 of a float.
@@ -26,12 +26,14 @@ from waferscope_query.promql.evaluation.kernels.native.work import (
     scale,
     view,
 )
+from waferscope_query.promql.evaluation.kernels.starts import stretching
 from waferscope_query.promql.evaluation.kernels.steps import advance
 from waferscope_query.promql.evaluation.kernels.types import Bools, Floats, Ints
 from waferscope_query.promql.histograms import COUNT, CUSTOM_BUCKETS, HINT, SCHEMA, HistogramTable
 
-NOT_COUNTER, NOT_GAUGE, MIXED_SCHEMAS, SUBTRACTED_MISMATCH, ADDED_MISMATCH = 1, 2, 4, 8, 16
-"""What may be said of a change: what the function doesn't fit, what forbids it, which bounds were reconciled."""
+NOT_COUNTER, NOT_GAUGE, MIXED_SCHEMAS, SUBTRACTED_MISMATCH, ADDED_MISMATCH, EMPTY = 1, 2, 4, 8, 16, 32
+"""What may be said of a change: what the function doesn't fit, what forbids it, which bounds were reconciled, or that
+there is none."""
 
 _UNKNOWN, _RESET, _NOT_RESET, _GAUGE = range(4)  # of `Hint`, which compiled code can't read
 
@@ -106,8 +108,13 @@ def blank_like(one: Work) -> Work:
 
 
 @kernel
-def change(table: HistogramTable, at: Ints, resets: Bools, low: int, high: int, counter: bool) -> tuple[Work, int]:  # noqa: C901, PLR0912, one rule each
-    """The change over a window of at least two histograms, and what is to be said of it (void: MIXED_SCHEMAS)."""
+def change(  # noqa: C901, PLR0912, one rule each
+    table: HistogramTable, at: Ints, resets: Bools, told: Bools, low: int, high: int, counter: bool
+) -> tuple[Work, int]:
+    """The change over a window of at least two histograms, and what is to be said of it (void: MIXED_SCHEMAS).
+
+    `told` says which of the resets are known without comparing histograms.
+    """
     said = 0
     before, last = view(table, at[low]), view(table, at[high - 1])
     if counter and (before.shape[HINT] == _GAUGE or last.shape[HINT] == _GAUGE):
@@ -116,7 +123,7 @@ def change(table: HistogramTable, at: Ints, resets: Bools, low: int, high: int, 
         before = blank_like(view(table, at[low + 1]))
     custom = before.shape[SCHEMA] == CUSTOM_BUCKETS
     if (last.shape[SCHEMA] == CUSTOM_BUCKETS) != custom:
-        return last, said | MIXED_SCHEMAS
+        return copied(last), said | MIXED_SCHEMAS
     schema = min(last.shape[SCHEMA], before.shape[SCHEMA])
     if counter:
         for k in range(low + 1, high - 1):
@@ -124,7 +131,7 @@ def change(table: HistogramTable, at: Ints, resets: Bools, low: int, high: int, 
                 said |= NOT_COUNTER
             schema = min(schema, table.shape[at[k], SCHEMA])
             if (table.shape[at[k], SCHEMA] == CUSTOM_BUCKETS) != custom:
-                return last, MIXED_SCHEMAS
+                return copied(last), MIXED_SCHEMAS
     elif before.shape[HINT] != _GAUGE or last.shape[HINT] != _GAUGE:
         said |= NOT_GAUGE
     one, more = added(reduced(copied(last), schema), before, -1.0)
@@ -132,7 +139,7 @@ def change(table: HistogramTable, at: Ints, resets: Bools, low: int, high: int, 
         said |= SUBTRACTED_MISMATCH
     if counter:
         for k in range(low + 1, high):
-            if resets[k]:
+            if told[k] if k == low + 1 else resets[k]:  # nothing is less than the blank one after a reset
                 if k > low + 1:
                     before = view(table, at[k - 1])
                 one, more = added(one, before, 1.0)
@@ -145,29 +152,78 @@ def change(table: HistogramTable, at: Ints, resets: Bools, low: int, high: int, 
 
 
 @kernel
-def changes_extrapolated(
-    table: HistogramTable, at: Ints, ts: Ints, resets: Bools, lows: Ints, highs: Ints, ends: Ints, width: int,
-    counter: bool, per_second: bool, said: Ints,
+def increase(
+    table: HistogramTable,
+    at: Ints,
+    ts: Ints,
+    starts: Ints,
+    resets: Bools,
+    told: Bools,
+    low: int,
+    high: int,
+    start: int,
+    end: int,
+) -> tuple[Work, float, int]:
+    """The growth of a counter over a window of at least one histogram, how it is stretched, and what is to be said."""
+    initial = view(table, at[low])
+    if high - low == 1:
+        one, said = copied(initial), 0
+    else:
+        one, said = change(table, at, resets, told, low, high, True)
+    if said & MIXED_SCHEMAS:
+        return one, 0.0, said
+    from_zero, factor = stretching(
+        ts, low, high, start, end, starts[low], one.head[COUNT], initial.head[COUNT]
+    )  # fmt: skip
+    if factor == 0:
+        return one, factor, said | EMPTY
+    if from_zero and high - low > 1:
+        one, more = added(one, initial, 1.0)
+        one = without_lost(one)
+        said |= MIXED_SCHEMAS if more & INCOMPATIBLE else ADDED_MISMATCH if more & RECONCILED else 0
+    return one, factor, said
+
+
+@kernel
+def increases(
+    table: HistogramTable, at: Ints, ts: Ints, starts: Ints, resets: Bools, told: Bools, lows: Ints, highs: Ints,
+    ends: Ints, width: int, per_second: bool, said: Ints,
 ) -> HistogramTable:  # fmt: skip
-    """Rates (counter, per second), increases (counter) or deltas; `said` int64[k] is filled, see NOT_COUNTER."""
+    """Rates (per second) or increases; `said` int64[k] is filled, see NOT_COUNTER."""
     builder = new_builder(len(lows))
     for k in range(len(lows)):
+        one, factor, said[k] = increase(
+            table, at, ts, starts, resets, told, lows[k], highs[k], ends[k] - width, ends[k]
+        )  # fmt: skip
+        scale(one, factor / (width / 1000) if per_second else factor)
+        builder = append(builder, one)
+    return built(builder)
+
+
+@kernel
+def deltas(
+    table: HistogramTable, at: Ints, ts: Ints, lows: Ints, highs: Ints, ends: Ints, width: int, said: Ints
+) -> HistogramTable:
+    """Deltas over windows of at least two histograms; `said` as above."""
+    builder = new_builder(len(lows))
+    no_resets = np.zeros(0, np.bool_)
+    for k in range(len(lows)):
         low, high = lows[k], highs[k]
-        one, said[k] = change(table, at, resets, low, high, counter)
+        one, said[k] = change(table, at, no_resets, no_resets, low, high, False)
         if not said[k] & MIXED_SCHEMAS:
             factor = extrapolation_factor(
                 (ts[low] - (ends[k] - width)) / 1000, (ends[k] - ts[high - 1]) / 1000,
-                (ts[high - 1] - ts[low]) / 1000, high - low, one.head[COUNT], table.head[at[low], COUNT], counter,
+                (ts[high - 1] - ts[low]) / 1000, high - low, one.head[COUNT], table.head[at[low], COUNT], False,
             )  # fmt: skip
-            if per_second:
-                factor /= width / 1000
             scale(one, factor)
         builder = append(builder, one)
     return built(builder)
 
 
 @kernel
-def last_changes(table: HistogramTable, at: Ints, ts: Ints, highs: Ints, counter: bool, said: Ints) -> HistogramTable:
+def last_changes(
+    table: HistogramTable, at: Ints, ts: Ints, restarts: Bools, highs: Ints, counter: bool, said: Ints
+) -> HistogramTable:
     """What irate (counter) and idelta give where a window's last two samples are histograms; `said` as above."""
     builder = new_builder(len(highs))
     for k in range(len(highs)):
@@ -180,7 +236,7 @@ def last_changes(table: HistogramTable, at: Ints, ts: Ints, highs: Ints, counter
             said[k] |= NOT_COUNTER
         if not counter and gauges < 2:  # noqa: PLR2004, both
             said[k] |= NOT_GAUGE
-        if not counter or not was_reset(now, before):
+        if not counter or not (restarts[last] or was_reset(now, before)):
             one, more = added(one, before, -1.0)
             if more & INCOMPATIBLE:
                 said[k] |= MIXED_SCHEMAS
@@ -195,30 +251,18 @@ def last_changes(table: HistogramTable, at: Ints, ts: Ints, highs: Ints, counter
 
 
 @kernel
-def events(
-    table: HistogramTable,
-    at: Ints,
-    values: Floats,
-    resets: Bools,
-    lows: Ints,
-    highs: Ints,
-    of_resets: bool,
-    out: Floats,
-) -> None:
-    """Fill how often a counter was reset, or a value changed; between a float and a histogram both are so."""
-    for k in range(len(lows)):
-        number = 0
-        for m in range(lows[k] + 1, highs[k]):
-            if (at[m] < 0) != (at[m - 1] < 0):
-                number += 1
-            elif at[m] < 0:
+def find_events(table: HistogramTable, at: Ints, values: Floats, offsets: Ints, of_resets: bool, out: Bools) -> None:
+    """Fill before which samples a counter was reset or a value changed: both are so between a float and a histogram."""
+    for i in range(len(offsets) - 1):
+        for k in range(offsets[i] + 1, offsets[i + 1]):
+            if (at[k] < 0) != (at[k - 1] < 0):
+                out[k] = True
+            elif at[k] < 0:
                 if of_resets:
-                    number += values[m] < values[m - 1]
+                    out[k] = values[k] < values[k - 1]
                 else:
-                    both_nan = math.isnan(values[m]) and math.isnan(values[m - 1])
-                    number += values[m] != values[m - 1] and not both_nan
+                    out[k] = values[k] != values[k - 1] and not (math.isnan(values[k]) and math.isnan(values[k - 1]))
             elif of_resets:
-                number += resets[m]
+                out[k] = was_reset(view(table, at[k]), view(table, at[k - 1]))
             else:
-                number += not equal(view(table, at[m]), view(table, at[m - 1]))
-        out[k] = number
+                out[k] = not equal(view(table, at[k]), view(table, at[k - 1]))
