@@ -27,6 +27,7 @@ from waferscope_query.promql.plan import plan_range
 from waferscope_query.promql.planning_history import beyond_raw
 from waferscope_query.storage.cache.session import SampleCache
 from waferscope_query.storage.database import Database
+from waferscope_query.storage.rollups import borders
 from waferscope_query.storage.source import DatabaseSource
 from waferscope_schemas.partitioning import ensure
 
@@ -38,6 +39,7 @@ DAY = timedelta(days=1)
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 BORDER = int((TODAY - 4 * DAY).timestamp()) * 1000
 BEGIN, END = BORDER - 5 * HOUR, BORDER + 4 * HOUR
+BEFORE_DROPPING = retention._NOTICE
 TOLD = f"{TODAY - 4 * DAY:%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -134,10 +136,10 @@ async def test_at_edges_rollups_answer_what_the_samples_before_them_did(
     database: Database, writer: Writer, seed: int
 ) -> None:
     dice = random.Random(seed)
-    for tool in ("a", "b", "c"):
+    for tool, kind in (("a", "counter"), ("b", "gauge"), ("c", "unknown")):
         samples = counter(dice)
         dice.shuffle(samples)
-        await writer.samples(await writer.series("x", "counter", tool=tool), *samples)
+        await writer.samples(await writer.series("x", kind, tool=tool), *samples)
     source = source_of(database)
     before = {expr: await ask(source, expr, BEGIN - 1, BORDER - 1, step_of(expr)) for expr in ALIGNED}
     await roll_up(writer)
@@ -246,6 +248,32 @@ async def test_the_increase_of_a_histogram_begins_at_the_last_one_before_the_win
         buckets = await ask(source_of(database), "increase(h_bucket[1h])", BORDER, BORDER, HOUR)
         names = [f"le={le},of=explicit" for le in ("1", "2", "5", "+Inf")]
         assert buckets == {name: [value] for name, value in zip(names, np.cumsum(hour).tolist(), strict=True)}
+
+
+async def test_histograms_answer_whatever_becomes_of_their_layout(database: Database, writer: Writer) -> None:
+    h = await writer.series("h", "histogram")
+    begin, times = BORDER - HOUR, []
+    for number in range(60):  # new bounds and a reset amid the hour, then fewer bounds
+        bounds = [[1.0, 2.0, 5.0], [1.0, 5.0], [5.0]][number // 20]
+        times.append(begin + number * MINUTE + 1)
+        counts = [float(number % 20 + 1)] * (len(bounds) + 1)
+        await writer.histogram(h, times[-1], bounds, counts, sum(counts))
+    await writer.connection.execute(BATCH, os.urandom(16), [instant(ms) for ms in times])
+    await roll_up(writer)
+    await drop(writer)
+    source = source_of(database)
+
+    async def at_border(expr: str) -> list[list[float]]:
+        return sorted((await ask(source, expr, BORDER, BORDER, HOUR)).values())
+
+    risen = 19.0 * 4 + 20 * 3 + 20 * 2
+    assert await at_border("increase(h_count[1h])") == [[risen]]
+    assert await at_border("histogram_count(increase(h[1h]))") == [[risen]]
+    assert await at_border("histogram_count(h)") == [[40.0]]
+    assert await at_border("count_over_time(h[1h])") == [[60.0]]
+    # Of the bounds, those count that were there all the time.
+    assert await at_border("increase(h_bucket[1h])") == [[risen - 19 - 20 - 20], [risen]]
+    assert (await at_border("histogram_quantile(0.5, rate(h[1h]))"))[0][0] <= 5.0
 
 
 async def test_a_range_that_crosses_the_border_reads_both_sides(database: Database, writer: Writer) -> None:
@@ -391,10 +419,23 @@ async def test_a_site_that_keeps_everything_plans_as_it_did(database: Database, 
     assert beyond_raw(plan, Borders(BORDER - 5 * MINUTE + 2, 0)).rollups
 
 
+async def test_a_border_is_asked_for_every_few_seconds_only(
+    database: Database, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert borders.POLL_S < BEFORE_DROPPING
+    monkeypatch.setattr(borders, "POLL_S", 3600.0)
+    source = source_of(database)
+    assert await source.borders() is None
+    await filled(writer)
+    assert await source.borders() is None
+    monkeypatch.setattr(borders, "POLL_S", 0.0)
+    assert await source.borders() == Borders(BORDER, -(1 << 62))
+
+
 async def test_buckets_count_against_the_limit_of_samples(database: Database, writer: Writer) -> None:
     await filled(writer)
     for expr in ("x_total", "rate(x_total[10m])"):
-        limits = replace(DEFAULT_LIMITS, max_samples=30)
+        limits = replace(DEFAULT_LIMITS, max_samples=60 if "rate" in expr else 10)
         with pytest.raises(TooManySamplesError):
             await evaluate(expr, source_of(database), BEGIN / 1000, BORDER / 1000, 3000, limits=limits)
 

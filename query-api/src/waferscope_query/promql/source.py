@@ -72,6 +72,12 @@ class Rollups:
     columns: NDArray[np.float64]
     whole: Samples | None = None
 
+    @property
+    def held(self) -> int:
+        """How many samples this is as large as."""
+        whole = 0 if self.whole is None else len(self.whole.ts)
+        return len(self.samples.ts) * (1 + len(self.columns)) + whole
+
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
@@ -114,7 +120,8 @@ class Source(Protocol):
         """Fetch rollups, in the order of the selections; called with what `borders` made of a plan.
 
         Raises:
-            TooManySamplesError: The selections together hold more than `max_samples` buckets.
+            TooManySamplesError: The selections together hold more than `max_samples`; a bucket counts once for each
+                number that is asked of it.
             ExecutionError: The rollups of a selected series don't know what is asked of them.
         """
         ...

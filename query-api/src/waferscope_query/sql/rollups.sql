@@ -52,7 +52,9 @@ select exists (
 
 -- name: copy_rollup_histograms
 -- Reads one of the explicit-bucket histograms that rollups hold, with the columns of copy_histograms.
-select r.series_id, r.ts, {count}, coalesce((r.h).sum, 'NaN'), (r.h).sum is not null, (r.h).custom_bounds, (r.h).positive_counts
+select
+    r.series_id, r.ts, {count}, coalesce((r.h).sum, 'NaN'), (r.h).sum is not null, 'epoch'::timestamptz, (r.h).custom_bounds,
+    (r.h).positive_counts
 from (
     select series_id, {ts} as ts, count as samples, {histogram} as h
     from wafer.{table}
@@ -66,8 +68,8 @@ limit {limit}
 -- Reads one of the histograms of any schema that rollups hold, with the columns of copy_native_histograms; increases are gauges.
 select
     r.series_id, r.ts, {count}, coalesce((r.h).sum, 'NaN'), (r.h).schema, (r.h).zero_threshold, (r.h).zero_count,
-    {hint}::smallint, (r.h).custom_bounds, (r.h).positive_spans, (r.h).positive_counts, (r.h).negative_spans,
-    (r.h).negative_counts
+    {hint}::smallint, 'epoch'::timestamptz, (r.h).custom_bounds, (r.h).positive_spans, (r.h).positive_counts,
+    (r.h).negative_spans, (r.h).negative_counts
 from (
     select series_id, {ts} as ts, count as samples, {histogram} as h
     from wafer.{table}

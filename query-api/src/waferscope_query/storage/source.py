@@ -141,7 +141,7 @@ class DatabaseSource:
                     fetched[one] = no_rollups(self.pool, one.measure)
                     continue
                 fetched[one] = await read_rollups(connection, one, found, self.pool, max_samples)
-                max_samples -= len(fetched[one].samples.ts)
+                max_samples -= fetched[one].held
         return [fetched[one] for one in selections]
 
     async def label_names(self, matcher_sets: MatcherSets, start_ms: int, end_ms: int) -> list[str]:

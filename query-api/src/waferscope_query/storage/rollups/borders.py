@@ -29,7 +29,7 @@ class BorderWatch:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: Borders | None = None
-        self._asked_at = -POLL_S  # by time.monotonic
+        self._asked_at: float | None = None  # by time.monotonic
 
     async def borders(self) -> Borders | None:
         """From when on everything is kept; None where nothing was ever dropped.
@@ -38,7 +38,7 @@ class BorderWatch:
             StorageError: The database doesn't tell.
         """
         now = time.monotonic()
-        if now - self._asked_at >= POLL_S:
+        if self._asked_at is None or now - self._asked_at >= POLL_S:
             async with self._database.connection() as connection:
                 rows = await connection.fetch(_SQL["retention_borders"])
             self._known = _borders({row["relation"]: row["before_ts"] for row in rows})

@@ -47,7 +47,7 @@ _MAY_HOLD_HISTOGRAMS = (Shown.NATIVE, Shown.EITHER)
 
 
 async def read_rollups(
-    connection: PoolConnectionProxy, selection: RollupSelection, found: Found, pool: StringPool, max_rows: int
+    connection: PoolConnectionProxy, selection: RollupSelection, found: Found, pool: StringPool, max_samples: int
 ) -> Rollups:
     """Read what a selection asks of rollups.
 
@@ -56,18 +56,18 @@ async def read_rollups(
         selection: What is asked.
         found: The rows of the index that it names.
         pool: Interns the values of `le`.
-        max_rows: Buckets of numbers, and of histograms, at most.
+        max_samples: Samples that may come of it at most, see `Rollups.held`.
 
     Raises:
         TooManySamplesError: There are more.
         ExecutionError: Histograms were asked for something that their rollups don't know.
     """
-    buckets = Buckets.of(selection, max_rows)
+    buckets = Buckets.of(selection, max_samples // len(_COLUMNS[selection.measure]))
     numbers, histograms = await _numbers(connection, selection, found, buckets), _NOTHING
     if not np.all(found.parts == Shown.PLAIN):
         histograms = await _histograms(connection, selection, found, buckets)
-    rollups = await asyncio.to_thread(_assembled, selection, found, pool, _Answers(numbers, *histograms), max_rows)
-    if len(rollups.samples.ts) > max_rows:
+    rollups = await asyncio.to_thread(_assembled, selection, found, pool, _Answers(numbers, *histograms), max_samples)
+    if rollups.held > max_samples:
         raise TooManySamplesError
     return rollups
 
@@ -114,7 +114,7 @@ async def _histograms(
     )
 
 
-def _assembled(selection: RollupSelection, found: Found, pool: StringPool, read: _Answers, max_rows: int) -> Rollups:
+def _assembled(selection: RollupSelection, found: Found, pool: StringPool, read: _Answers, max_samples: int) -> Rollups:
     numbers, classic, natives = read.numbers, read.classic, read.natives
     if selection.measure is Measure.COUNT:
         classic, numbers, natives = [_counted(points) for points in classic], _with_counts(numbers, natives), None
@@ -123,14 +123,14 @@ def _assembled(selection: RollupSelection, found: Found, pool: StringPool, read:
     together = selection.measure is not Measure.INCREASE
     if together and (classic or natives is not None):
         points = _runs(Points(numbers.series, numbers.ts, numbers.columns[0]))
-        samples = assemble(found, Read(points, classic, max_rows), selection.matchers, pool)
+        samples = assemble(found, Read(points, classic, max_samples), selection.matchers, pool)
         return Rollups(_with_own(samples, found, natives, selection.start_ms), np.zeros((0, 0)))
-    samples = assemble(found, Read(_runs(rows), [], max_rows), selection.matchers, pool)
+    samples = assemble(found, Read(_runs(rows), [], max_samples), selection.matchers, pool)
     columns = np.ascontiguousarray(numbers.columns[:, samples.values.astype(np.int64)])
     samples = replace(samples, values=columns[0])
     if not classic and natives is None:
         return Rollups(samples, columns[1:])
-    whole = assemble(found, Read(None, classic, max_rows), selection.matchers, pool)
+    whole = assemble(found, Read(None, classic, max_samples), selection.matchers, pool)
     return Rollups(samples, columns[1:], _with_own(whole, found, natives, selection.start_ms))
 
 
