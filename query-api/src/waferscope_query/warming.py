@@ -15,7 +15,7 @@ from numba.core.dispatcher import Dispatcher
 import waferscope_query
 from waferscope_query.promql.control import Control
 from waferscope_query.promql.engine import answer
-from waferscope_query.promql.evaluation.kernels import rollups
+from waferscope_query.promql.evaluation.kernels.rollups import increases
 from waferscope_query.promql.evaluation.tracing import Trace
 from waferscope_query.promql.grid import Limits
 from waferscope_query.promql.histograms import CUSTOM_BUCKETS, Histogram
@@ -24,13 +24,13 @@ from waferscope_query.promql.parsing import parse
 from waferscope_query.promql.plan import plan_instant, plan_range
 from waferscope_query.promql.render import render
 from waferscope_query.storage.cache.block import WIDTH_MS, Block, gather
+from waferscope_query.storage.copied import HEADER_BYTES, TRAILER_BYTES
 from waferscope_query.storage.native import parse_native
 from waferscope_query.storage.runs import parse_runs
 from waferscope_query.storage.starts import lay
 
 _TIMES = [0, 15_000, 30_000, 45_000, 60_000]
 _END_S = 60
-_LIMITS = Limits(use_starts=True)
 
 # Functions of ranges over {}, which is a selector with a range.
 _OVER_RANGES = (
@@ -52,18 +52,22 @@ _OVER_HISTOGRAMS = (
     *("histogram_count({})", "histogram_sum({})", "histogram_avg({})", 'histogram_quantiles({}, "q", 0.5, 0.9)'),
     *("{} </ 1", "{} >/ 1"),
 )
-_EXTENDED = (
-    *("rate(x[1m] smoothed)", "delta(x[1m] anchored)", "changes(x[1m] anchored)", "resets(x[1m] anchored)"),
-    *("rate(h[1m] smoothed)", "delta(h[1m] anchored)", "changes(h[1m] anchored)", "x smoothed", "h smoothed"),
-)
-_EXPRESSIONS = (
-    *(call.format(f"{name}[1m]") for name in ("x", "h", "c", "m") for call in _OVER_RANGES),
-    *(call.format("x[1m]") for call in _FLOATS_ONLY),
-    *(call.format(name) for name in ("x", "h", "c") for call in _OVER_VECTORS),
-    *(call.format(name) for name in ("h", "c", "n", "b_bucket") for call in _OVER_HISTOGRAMS),
+_EXTENDED = ("rate(x[1m] smoothed)", "delta(x[1m] anchored)", "changes(x[1m] anchored)", "resets(x[1m] anchored)")
+_OF_FLOATS = (
+    *(call.format("x[1m]") for call in (*_OVER_RANGES, *_FLOATS_ONLY)),
+    *(call.format("x") for call in _OVER_VECTORS),
+    *(call.format("b_bucket") for call in _OVER_HISTOGRAMS),
     *_EXTENDED,
-    *("start_timestamp(x)", "h + c", "sum by (i) (h)", "rate(h[1m:15s])", "histogram_count(rate(h[1m]))"),
+    *("x smoothed", "rate(x[1m:15s])", "start_timestamp(x)", "max_over_time(rate(x[30s])[1m:15s])"),
 )
+_OF_HISTOGRAMS = (
+    *(call.format(f"{name}[1m]") for name in ("h", "c", "m") for call in _OVER_RANGES),
+    *(call.format(name) for name in ("h", "c") for call in _OVER_VECTORS),
+    *(call.format(name) for name in ("h", "c", "n") for call in _OVER_HISTOGRAMS),
+    *("rate(h[1m] smoothed)", "increase(h[1m] anchored)", "h smoothed", "start_timestamp(h)"),
+    *("h + c", "sum by (i) (h)", "rate(h[1m:15s])", "histogram_count(rate(h[1m]))"),
+)
+_AT_ONE_TIME = ("x", "x[1m]", "x[1m] smoothed", "x[1m] anchored")
 
 
 def warm() -> int:
@@ -72,15 +76,9 @@ def warm() -> int:
     Returns:
         How many there are.
     """
-    asyncio.run(_ask(_source()))
-    parse_native(b"", 1)
-    series = np.array([1])
-    block = Block.empty(0).with_read(series, (0, WIDTH_MS), parse_runs(b"", series))
-    gather([block], series, (0, WIDTH_MS))
-    ints, floats = np.zeros(1, np.int64), np.zeros(1)
-    lay(*(ints,) * 6)
-    cells = np.zeros((1, 1)), np.zeros((1, 1), np.bool_)
-    rollups.increases(ints, ints, floats, ints, 1, *(floats,) * 5, True, *cells, 0, 0)  # noqa: FBT003, compiled
+    asyncio.run(_ask(_floats(), _OF_FLOATS, _AT_ONE_TIME))
+    asyncio.run(_ask(_histograms(), _OF_HISTOGRAMS, ("h", "h[1m]")))
+    _read()
     return len(kernels())
 
 
@@ -95,30 +93,47 @@ def kernels() -> dict[str, Dispatcher]:
     }
 
 
-async def _ask(source: MemorySource) -> None:
-    for expression in _EXPRESSIONS:
-        query = parse(expression)
-        plan = plan_range(query, 0, _END_S * 1000, 15_000, _LIMITS)
-        render(await answer(plan, source, Control(), Trace()))
-    floats = MemorySource([({"__name__": "x"}, _TIMES, [1.0, 2.0, 1.5, 4.0, 5.0])])
-    for expression in _EXTENDED:
-        render(await answer(plan_range(parse(expression), 0, _END_S * 1000, 15_000), floats, Control(), Trace()))
-    for expression in ("x", "x[1m]", "h[1m]", "x[1m] smoothed", "x[1m] anchored"):
-        render(await answer(plan_instant(parse(expression), _END_S * 1000), source, Control(), Trace()))
+async def _ask(source: MemorySource, over_range: Sequence[str], at_one_time: Sequence[str]) -> None:
+    for starts in (False, True):
+        limits = Limits(use_starts=starts)
+        for expression in over_range:
+            plan = plan_range(parse(expression), 0, _END_S * 1000, 15_000, limits)
+            render(await answer(plan, source, Control(), Trace()))
+        for expression in at_one_time:
+            plan = plan_instant(parse(expression), _END_S * 1000, limits)
+            render(await answer(plan, source, Control(), Trace()))
 
 
-def _source() -> MemorySource:
+def _read() -> None:
+    """Read rows, of which there are none, as from the database."""
+    none, series = np.zeros(0, np.int64), np.zeros(1, np.int64)
+    parse_native(b"", 1)
+    runs = parse_runs(bytes(HEADER_BYTES + TRAILER_BYTES), series)
+    gather([Block.empty(0).with_read(series, (0, WIDTH_MS), runs)], series, (0, WIDTH_MS))
+    lay(series, none, none, none, none, none)
+    numbers, out, present = np.zeros(0), np.zeros((0, 0)), np.zeros((0, 0), np.bool_)
+    increases(
+        series, none, numbers, none, 1, numbers, numbers, numbers, numbers, numbers,
+        True, out, present, 0, 0,  # noqa: FBT003, numba takes no keywords
+    )  # fmt: skip
+
+
+def _floats() -> MemorySource:
+    values = [1.0, 2.0, 1.5, 4.0, 5.0]
+    labels = [{"__name__": "x", "i": i} for i in "ab"]
+    labels += [{"__name__": "b_bucket", "le": le} for le in ("1", "2", "+Inf")]
+    return MemorySource([(one, _TIMES, values) for one in labels], starts=[_TIMES] * len(labels))
+
+
+def _histograms() -> MemorySource:
     grown = [_exponential(number) for number in range(1, 6)]
     negative = [replace(one, negative=(1.0, 2.0), negative_first=1) for one in grown]
     custom = [replace(one, schema=CUSTOM_BUCKETS, bounds=(1.0, 2.0), zero_count=0.0) for one in grown]
-    numbers = [1.0, 2.0, 1.5, 4.0, 5.0]
     values: list[tuple[dict[str, str], Sequence[float | Histogram]]] = [
-        *(({"__name__": "x", "i": i}, numbers) for i in "ab"),
         *(({"__name__": "h", "i": i}, grown) for i in "ab"),
         *(({"__name__": "c", "i": i}, custom) for i in "ab"),
         ({"__name__": "n"}, negative),
-        ({"__name__": "m"}, [*numbers[:2], *grown[2:]]),
-        *(({"__name__": "b_bucket", "le": le}, numbers) for le in ("1", "2", "+Inf")),
+        ({"__name__": "m"}, [1.0, 2.0, *grown[2:]]),
     ]
     return MemorySource([(labels, _TIMES, given) for labels, given in values], starts=[_TIMES] * len(values))
 

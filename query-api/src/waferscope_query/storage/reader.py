@@ -136,4 +136,4 @@ async def copy_rows(connection: PoolConnectionProxy, sql: str, max_rows: int) ->
     if not fits:
         used.refuse()
     used.from_database(rows, size)
-    return b"".join(chunks)
+    return await asyncio.to_thread(b"".join, chunks)
