@@ -46,7 +46,7 @@ class Seen:
 def main() -> None:
     """Print percentiles, errors and memory."""
     print(
-        f"## Board users\n\n{USERS} users, {len(PANELS)} panels each, an hour at {INTERVAL_S} s, refreshed each {EVERY_S} s"
+        f"## Board users\n\n{USERS} users, {len(PANELS)} panels each, an hour at {INTERVAL_S} s, anew each {EVERY_S} s"
     )
     print(f"for {SECONDS} s, on {psutil.cpu_count()} cores with database, load generator and service.\n")
     print(

@@ -19,6 +19,7 @@ from waferscope_query.promql.evaluation.values import Vector
 from waferscope_query.promql.histograms import CUSTOM_BUCKETS, Hint, Histogram
 from waferscope_query.promql.matchers import Matcher, MatchOp
 from waferscope_query.promql.source import STALE_BITS, Samples, Selection
+from waferscope_query.storage import sample_reader
 from waferscope_query.storage.cache.session import SampleCache
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.errors import StorageUnavailableError
@@ -373,3 +374,24 @@ async def select_or_none(source: DatabaseSource) -> dict[str, list[tuple[int, fl
 async def test_before_the_database_answers_a_query_is_unavailable(database_url: str) -> None:
     with pytest.raises(StorageUnavailableError):
         await DatabaseSource(Database(database_url, 2), SampleCache(0)).follower.refresh()
+
+
+async def test_much_is_read_by_two_connections_from_one_state(
+    database_url: str, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sample_reader, "_MUCH", 1)
+    database = Database(database_url, 3)
+    await database.open()
+    for tool in range(3):
+        await writer.gauge("x", *((T0 + 1000 * n, float(n)) for n in range(100)), (T0, 7.0), tool=str(tool))
+    source = DatabaseSource(database, SampleCache(0))
+    matchers = (Matcher("__name__", MatchOp.EQUAL, "x"),)
+    (whole,) = await source.select([Selection(matchers, T0, T0 + 99_000)], 301)
+    assert whole.offsets.tolist() == [0, 100, 200, 300]
+    assert whole.ts.tolist() == [T0 + 1000 * n for n in range(100)] * 3
+    assert whole.values.tolist() == [7.0, *map(float, range(1, 100))] * 3
+    with pytest.raises(TooManySamplesError):
+        await source.select([Selection(matchers, T0, T0 + 99_000)], 299)
+    (again,) = await source.select([Selection((*matchers, Matcher("tool", MatchOp.EQUAL, "1")), T0, T0 + 99_000)], 300)
+    assert len(again.ts) == 100
+    await database.close()

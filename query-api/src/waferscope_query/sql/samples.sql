@@ -1,3 +1,11 @@
+-- name: export_snapshot
+-- Lets other transactions see the state that this one sees.
+select pg_export_snapshot()
+
+-- name: import_snapshot
+-- Sees the state that another transaction has exported; the statement takes no parameters.
+set transaction snapshot '{snapshot}'
+
 -- name: copy_samples
 -- Reads samples of series in a time range, unordered; the values stand in the text because COPY takes no parameters.
 select series_id, ts, value from wafer.sample

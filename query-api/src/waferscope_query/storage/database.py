@@ -59,6 +59,12 @@ class Database:
         except TimeoutError:
             self._pool.terminate()
 
+    def to_spare(self) -> bool:
+        """Whether nobody would wait for a connection that is taken now; a guess where others are about to take one."""
+        return self._pool is not None and (
+            self._pool.get_idle_size() > 0 or self._pool.get_size() < self._pool.get_max_size()
+        )
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[PoolConnectionProxy]:
         """Lend a connection; it ends when its borrower is canceled.

@@ -12,6 +12,7 @@ from waferscope_query.storage.cache.session import SampleCache
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.index import SeriesIndex, StoredSeries
 from waferscope_query.storage.reader import one_snapshot
+from waferscope_query.storage.sample_reader import SampleReader
 from waferscope_schemas import queries
 from waferscope_schemas.feed import current_snapshot
 
@@ -26,12 +27,14 @@ class Follower:
         database: Where the feed is.
         index: What to fill.
         cache: What to tell of changes.
+        reader: What to tell of the number of series.
     """
 
-    def __init__(self, database: Database, index: SeriesIndex, cache: SampleCache) -> None:
+    def __init__(self, database: Database, index: SeriesIndex, cache: SampleCache, reader: SampleReader) -> None:
         self._database = database
         self._index = index
         self._cache = cache
+        self._reader = reader
         self._snapshot: str | None = None
         self._running: asyncio.Task[None] | None = None
         self._waiting: asyncio.Task[None] | None = None
@@ -83,7 +86,7 @@ class Follower:
 
     def _fill(self, rows: list[asyncpg.Record]) -> None:
         self._index.add([_stored(row) for row in rows])
-        self._cache.stored = self._index.stored
+        self._reader.stored = self._index.stored
 
 
 def _stored(row: asyncpg.Record) -> StoredSeries:

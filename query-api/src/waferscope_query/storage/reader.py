@@ -60,6 +60,14 @@ async def one_snapshot(connection: PoolConnectionProxy) -> AsyncIterator[None]:
     await transaction.rollback()
 
 
+@asynccontextmanager
+async def same_snapshot(connection: PoolConnectionProxy, snapshot: str) -> AsyncIterator[None]:
+    """Let all queries within see the state that another transaction has exported."""
+    async with one_snapshot(connection):
+        await connection.execute(_SQL["import_snapshot"].format(snapshot=snapshot))
+        yield
+
+
 async def read_samples(
     connection: PoolConnectionProxy, series_ids: NDArray[np.int64], span: Span, *, most: bool = False
 ) -> Runs:

@@ -34,6 +34,7 @@ from waferscope_query.storage.reader import (
 )
 from waferscope_query.storage.rollups.borders import BorderWatch
 from waferscope_query.storage.rollups.select import no_rollups, read_rollups
+from waferscope_query.storage.sample_reader import SampleReader
 from waferscope_query.storage.starts import with_starts
 from waferscope_schemas import queries
 
@@ -56,7 +57,8 @@ class DatabaseSource:
     def __init__(self, database: Database, cache: SampleCache) -> None:
         self.pool = StringPool()
         self.index = SeriesIndex(self.pool)
-        self.follower = Follower(database, self.index, cache)
+        self._reader = SampleReader(database)
+        self.follower = Follower(database, self.index, cache, self._reader)
         self.cache = cache
         self.queried_at = time.monotonic()
         self._database = database
@@ -95,7 +97,7 @@ class DatabaseSource:
         async with (
             self._database.connection() as connection,
             one_snapshot(connection),
-            self.cache.session(connection) as session,
+            self.cache.session(connection, self._reader) as session,
         ):
             return await session.fill(number, series_ids)
 
@@ -187,7 +189,7 @@ class DatabaseSource:
         async with (
             self._database.connection() as connection,
             one_snapshot(connection),
-            self.cache.session(connection) as session,
+            self.cache.session(connection, self._reader) as session,
         ):
             for selection, rows in found.items():
                 with usage.current().reading(selection, len(rows)):

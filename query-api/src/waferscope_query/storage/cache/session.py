@@ -16,15 +16,15 @@ from waferscope_query.promql.errors import MemoryExhaustedError, MemoryLimitErro
 from waferscope_query.results.cache import ResultCache
 from waferscope_query.storage.cache.block import WIDTH_MS, Block, Range, gather
 from waferscope_query.storage.cache.changes import poll_touched
-from waferscope_query.storage.reader import Span, read_samples
+from waferscope_query.storage.reader import Span
 from waferscope_query.storage.runs import Runs
+from waferscope_query.storage.sample_reader import SampleReader
 
 _USUAL_BYTES = WIDTH_MS // 15_000 * 16  # of a series in a block, at a sample each 15 s
 _MOST_BLOCKS = 10_000  # of a query: a range that nobody fills
 _SAMPLE_BYTES = 16  # its time and value
 _TOO_MUCH = (TooManySamplesError, MemoryLimitError, MemoryExhaustedError)
 _FORGET_S = 600.0  # without a query
-_ALL_FROM = 2  # the part of all series from which on reading those of all is faster
 _MOST_ROWS = 20_000_000  # of a block
 _EDGE_ROWS = 1_000_000  # that reading whole blocks may take beside what was asked for
 
@@ -47,7 +47,6 @@ class SampleCache:
         self.max_bytes = max_bytes
         self.results = ResultCache(0) if results is None else results
         self.bytes = 0
-        self.stored = 0  # series that may have samples
         self.hits = 0  # samples that were there
         self.misses = 0  # samples that were read
         self.polling = asyncio.Lock()  # so that the states that are noted follow one another
@@ -86,21 +85,22 @@ class SampleCache:
 
     def view(self) -> "Session":
         """View the state of the last poll; what isn't there can't be read."""
-        return Session(self, None, dict(self._blocks), (self._life, self._newest))
+        return Session(self, None, None, dict(self._blocks), (self._life, self._newest))
 
     @asynccontextmanager
-    async def session(self, connection: PoolConnectionProxy) -> AsyncIterator["Session"]:
+    async def session(self, connection: PoolConnectionProxy, reader: SampleReader) -> AsyncIterator["Session"]:
         """View the database's state as a transaction sees it.
 
         Args:
             connection: In a transaction of REPEATABLE READ that has asked nothing yet.
+            reader: Reads in it.
         """
         async with self.polling:
             if self.max_bytes:
                 self.follow(*await poll_touched(connection, self.since()))
             began = self._newest
             self._open.append(began)
-            session = Session(self, connection, dict(self._blocks), (self._life, began))
+            session = Session(self, connection, reader, dict(self._blocks), (self._life, began))
         try:
             yield session
         finally:
@@ -155,6 +155,7 @@ class Session:
     Args:
         cache: Where blocks are kept.
         connection: In the transaction that has the state; None: nothing can be read.
+        reader: Reads in it.
         blocks: What was kept when it began.
         began: The life of the cache, and how far its log of changes was then.
     """
@@ -163,11 +164,13 @@ class Session:
         self,
         cache: SampleCache,
         connection: PoolConnectionProxy | None,
+        reader: SampleReader | None,
         blocks: dict[int, Block],
         began: tuple[int, int],
     ) -> None:
         self._cache = cache
         self._connection = connection
+        self._reader = reader
         self._blocks = blocks
         self._began = began
 
@@ -222,13 +225,13 @@ class Session:
         """
         assert self._connection is not None
         if not self._fits(series_ids, span):
-            return await read_samples(self._connection, series_ids, span)
+            return await self._read(series_ids, span)
         numbers = _numbers(span)
         try:
             blocks, read = await self._completed(numbers, series_ids, span.max_samples + _EDGE_ROWS)
         except _TOO_MUCH:  # in whole blocks; perhaps not within the span
             usage.current().settle()
-            return await read_samples(self._connection, series_ids, span)
+            return await self._read(series_ids, span)
         runs = await asyncio.to_thread(gather, blocks, series_ids, (span.start_ms, span.end_ms))
         assert runs is not None, "all was read"
         _limited(runs, span)
@@ -267,14 +270,9 @@ class Session:
         return fresh, read
 
     async def _read(self, series_ids: NDArray[np.int64], span: Span) -> Runs:
-        """Read samples: those of all series where most are wanted."""
         assert self._connection is not None
-        if _ALL_FROM * len(series_ids) >= self._cache.stored:
-            try:
-                return await read_samples(self._connection, series_ids, span, most=True)
-            except TooManySamplesError:  # of all; perhaps not of these
-                pass
-        return await read_samples(self._connection, series_ids, span)
+        assert self._reader is not None
+        return await self._reader.read(self._connection, series_ids, span)
 
 
 Reading = tuple[list[int], NDArray[np.int64], Range]
