@@ -3,7 +3,8 @@
 import pytest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ExponentialHistogramDataPoint
 
-from waferscope_collector.decode import histograms, remote_write
+from waferscope_collector.decode import histograms
+from waferscope_collector.decode.native_histograms import native_histogram
 from waferscope_collector.decode.points import HistogramPoint
 from waferscope_collector.decode.remote_write_messages import V2
 
@@ -57,4 +58,4 @@ def test_remote_writes_buckets_that_no_double_can_fall_into_are_refused(spans: l
     sent = V2["Histogram"](count_int=1, schema=0, positive_deltas=[1] * len(spans))
     for offset, length in spans:
         sent.positive_spans.add(offset=offset, length=length)
-    assert remote_write.histogram(sent) == histograms.BEYOND
+    assert native_histogram(sent) == histograms.BEYOND

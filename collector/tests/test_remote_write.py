@@ -117,7 +117,7 @@ async def test_samples_starts_and_metadata_of_2_0(writer: WriterUnderTest, conn:
 
 
 async def test_a_start_that_is_told_no_more_is_a_change(writer: WriterUnderTest, conn: asyncpg.Connection) -> None:
-    told = [7, 7, 0, 0, 7, 8]  # seconds before the first sample; 0: nothing
+    told = [7, 7, 0, 0, 7, 8, 0, 8, 0]  # seconds before the first sample; 0: nothing
     symbols = Symbols()
     samples = [
         V2["Sample"](value=1, timestamp=MS + 1000 * second, start_timestamp=MS - 1000 * before if before else 0)
@@ -130,7 +130,8 @@ async def test_a_start_that_is_told_no_more_is_a_change(writer: WriterUnderTest,
         " from wafer.start_time order by ts",
         MS,
     )
-    assert [tuple(row) for row in starts] == [(0, MS // 1000 - 7), (2, 0), (4, MS // 1000 - 7), (5, MS // 1000 - 8)]
+    changes = [(0, 7), (2, 0), (4, 7), (5, 8), (6, 0), (7, 8), (8, 0)]
+    assert [tuple(row) for row in starts] == [(at, MS // 1000 - before if before else 0) for at, before in changes]
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -18,8 +18,8 @@ from waferscope_query.storage.cache.block import WIDTH_MS
 from waferscope_query.storage.cache.session import SampleCache, Session
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.deletion import delete_samples
+from waferscope_query.storage.recent import warm
 from waferscope_query.storage.source import DatabaseSource
-from waferscope_query.storage.warming import warm
 
 if TYPE_CHECKING:
     from conftest import Writer

@@ -19,17 +19,24 @@ returning series_id, fingerprint
 update wafer.series set classic = true, xid = pg_current_xact_id() where series_id = any($1::bigint[]) and not classic
 
 -- name: insert_start_times
--- Stores start timestamps, one row per change. A start that comes again and again is that of one of several producers of the series,
--- which would fill the table: from the eighth time on it is no change.
+-- Stores start timestamps, one row per change: those given differ from one another, the first of a series perhaps not from what is there.
+-- A start that comes again and again is that of one of several producers of the series, which would fill the table: from the eighth time
+-- on it is no change.
 insert into wafer.start_time (series_id, ts, start)
 select n.series_id, n.ts, n.start
-from unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) as n (series_id, ts, start)
+from (
+    select series_id, ts, start, lag(start) over (partition by series_id order by ts) is null as is_first
+    from unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) as given (series_id, ts, start)
+) n
 where
-    n.start is distinct from (
-        select k.start from wafer.start_time k
-        where k.series_id = n.series_id and k.ts <= n.ts
-        order by k.ts desc
-        limit 1
+    (
+        not n.is_first
+        or n.start is distinct from (
+            select k.start from wafer.start_time k
+            where k.series_id = n.series_id and k.ts <= n.ts
+            order by k.ts desc
+            limit 1
+        )
     )
     and (
         select count(*) from (

@@ -105,7 +105,7 @@ async def _warm(loading: "asyncio.Task[FastAPI]", opening: "asyncio.Task[None]",
     """Keep the recent past in memory, as soon as engine and database are there."""
     await asyncio.wait((loading, opening))
     if loading.exception() is None and opening.exception() is None:
-        from waferscope_query.storage.warming import keep_warm  # noqa: PLC0415 - what `_app` has imported in its thread
+        from waferscope_query.storage.recent import keep_warm  # noqa: PLC0415 - what `_app` has imported in its thread
 
         await keep_warm(loading.result().state.source, window)
 

@@ -72,10 +72,9 @@ Owned = tuple[NDArray[np.intp], NDArray[np.int64]]
 def _owned(samples: Samples, found: Found, read: Read, told: Starts, classic: Starts) -> list[tuple[Starts, Owned]]:
     """Lead from entries to the rows of the samples that they are about."""
     plain = read.plain
-    if plain is not None and not len(classic.series):
+    if plain is not None and not any(len(points.series) for points in read.histograms):
         series = plain.series[np.diff(plain.offsets) > 0]
-        if len(series) == len(samples.labels):  # nothing was merged: rows are series, in their order
-            return [(told, (np.arange(len(series)), series))]
+        return [(told, (np.arange(len(series)), series))]  # nothing was merged: rows are series, in their order
     bucket = found.parts == Part.BUCKET
     is_plain = np.isin(found.parts, OWN_PARTS)
     whole = found.take(~bucket & ~is_plain)

@@ -108,10 +108,9 @@ async def _histograms(
                 " last_over_time, rate only"
             )
         return _NOTHING
-    return (
-        await read_classic(connection, classic, buckets, part) if len(classic) else [],
-        await read_natives(connection, own, buckets, part) if len(own) else None,
-    )
+    bounded = await read_classic(connection, classic, buckets, part) if len(classic) else []
+    natives = await read_natives(connection, own, buckets, part) if len(own) else None
+    return bounded, natives if natives is not None and len(natives.ts) else None
 
 
 def _assembled(selection: RollupSelection, found: Found, pool: StringPool, read: _Answers, max_samples: int) -> Rollups:
@@ -155,7 +154,7 @@ def _with_counts(numbers: Rows, natives: NativePoints | None) -> Rows:
 
 
 def _with_own(samples: Samples, found: Found, natives: NativePoints | None, start_ms: int) -> Samples:
-    if natives is None or not len(natives.ts):
+    if natives is None:
         return samples
     own = found.take(np.isin(found.parts, _MAY_HOLD_HISTOGRAMS))
     return with_natives(samples, own.labels, own.series_ids, natives, start_ms)

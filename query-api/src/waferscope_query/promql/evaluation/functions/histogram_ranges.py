@@ -116,33 +116,40 @@ def _restarts(samples: Samples) -> tuple[Bools, Bools]:
     return found, overlaps
 
 
-def _change(node: Call, mixed: Mixed, over_floats: OverFloats, context: Context) -> Vector:
-    """rate, increase and delta."""
-    samples, width = mixed.histograms.samples, mixed.windows.width_ms
-    counter, started = node.function != "delta", samples.starts is not None
-    overlapping = np.zeros_like(mixed.has_float)
-    if counter and started:
-        floats, overlapping = growth_and_overlaps(node, mixed.floats, context)
-    else:
-        floats = over_floats(node, mixed.floats, context)
-    floats, wanted = refuse_mixtures(floats, mixed, context)
-    wanted &= mixed.bounds.counts > (0 if counter and started else 1)
+def _delta(node: Call, mixed: Mixed, over_floats: OverFloats, context: Context) -> Vector:
+    floats, wanted = refuse_mixtures(over_floats(node, mixed.floats, context), mixed, context)
+    wanted &= mixed.bounds.counts > 1
     rows, steps = np.nonzero(wanted)
     said = np.zeros(len(rows), np.int64)
-    lows, highs, ends = mixed.bounds.lows[wanted], mixed.bounds.highs[wanted], mixed.windows.ends[steps]
+    table = kernels.deltas(
+        mixed.cells.table, mixed.cells.at.astype(np.int64), mixed.histograms.samples.ts, mixed.bounds.lows[wanted],
+        mixed.bounds.highs[wanted], mixed.windows.ends[steps], mixed.windows.width_ms, said,
+    )  # fmt: skip
+    return with_changes(floats, Made(table, rows, steps), said, mixed, context)
+
+
+def _growth(node: Call, mixed: Mixed, over_floats: OverFloats, context: Context) -> Vector:
+    """The functions rate and increase."""
+    samples, overlapping = mixed.histograms.samples, np.zeros_like(mixed.has_float)
+    if samples.starts is None:
+        floats = over_floats(node, mixed.floats, context)
+    else:
+        floats, overlapping = growth_and_overlaps(node, mixed.floats, context)
+    floats, wanted = refuse_mixtures(floats, mixed, context)
+    wanted &= mixed.bounds.counts > (1 if samples.starts is None else 0)  # a single one may tell, too
+    rows, steps = np.nonzero(wanted)
+    said = np.zeros(len(rows), np.int64)
+    lows, highs = mixed.bounds.lows[wanted], mixed.bounds.highs[wanted]
     table, at = mixed.cells.table, mixed.cells.at.astype(np.int64)
-    if not counter:
-        made = Made(kernels.deltas(table, at, samples.ts, lows, highs, ends, width, said), rows, steps)
-        return with_changes(floats, made, said, mixed, context)
     restarts, overlaps = _restarts(samples)
     told = restarts | (table.shape[at, HINT] == Hint.RESET)
     table = kernels.increases(
-        table, at, samples.ts, known_starts(samples), _resets(samples) | restarts, told, lows, highs, ends, width,
-        node.function == "rate", said,
+        table, at, samples.ts, known_starts(samples), _resets(samples) | restarts, told, lows, highs,
+        mixed.windows.ends[steps], mixed.windows.width_ms, node.function == "rate", said,
     )  # fmt: skip
     seen = np.cumsum(overlaps)
-    times = (overlapping & ~mixed.has_histogram).sum(axis=1)
     compared = (seen[highs - 1] > seen[lows]) & (said & kernels.MIXED_SCHEMAS == 0)
+    times = (overlapping & ~mixed.has_histogram).sum(axis=1)
     warn_of_overlaps(samples, times + np.bincount(rows[compared], minlength=len(times)), mixed.start, context)
     return with_changes(floats, Made(table, rows, steps), said, mixed, context)
 
@@ -190,14 +197,14 @@ _FUNCTIONS: dict[str, Callable[[Call, Mixed, OverFloats, Context], Vector]] = {
     "avg_over_time": _total,
     "changes": _events,
     "count_over_time": _both,
-    "delta": _change,
+    "delta": _delta,
     "first_over_time": _pick,
     "idelta": _last_change,
-    "increase": _change,
+    "increase": _growth,
     "irate": _last_change,
     "last_over_time": _pick,
     "present_over_time": _both,
-    "rate": _change,
+    "rate": _growth,
     "resets": _events,
     "sum_over_time": _total,
     "ts_of_first_over_time": _both,

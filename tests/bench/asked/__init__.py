@@ -1,0 +1,1 @@
+"""What the benchmarks of the query service ask, and the samples they ask for."""
