@@ -202,6 +202,16 @@ async def test_rollups_follow_deletions(conn: asyncpg.Connection, seed: int) -> 
     await check(conn, [sample for sample in samples if sample.series >= 100])
 
 
+async def test_a_deletion_of_all_times_that_can_be_stored_is_followed(conn: asyncpg.Connection) -> None:
+    first, last = -62_135_510_400_000, 253_402_300_799_999  # the second day of the year 1, the end of the year 9999
+    await feeding.store(conn, numbers_of(random.Random(1), 1))
+    await catch_up(conn)
+    await delete(conn, None, first, last)
+    await catch_up(conn)
+    await check(conn, [])
+    assert await conn.fetchval("select count(*) from wafer.rollup_due") == 0
+
+
 async def delete(conn: asyncpg.Connection, series: list[int] | None, begin: int | None, end: int | None) -> None:
     """Delete samples as the query service does: with a row of the feed in the same transaction."""
     times = (

@@ -97,8 +97,9 @@ async def _perform(conn: asyncpg.Connection, task: Task, states: States) -> None
     began = time.monotonic()
     try:
         await task.work(conn)
-    except (asyncpg.PostgresError, WriterError, *PASSING) as error:
-        _LOGGER.warning("maintenance, %s: %s", task.name, error)
+    except Exception as error:  # whatever a task stumbles over, the writer goes on storing
+        known = isinstance(error, (asyncpg.PostgresError, WriterError, *PASSING))
+        _LOGGER.warning("maintenance, %s: %s", task.name, error, exc_info=None if known else error)
         await states.failed(conn, task.name, error)
         if conn.is_closed():
             raise

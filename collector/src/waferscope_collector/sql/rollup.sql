@@ -250,7 +250,8 @@ with ends as (
     select date_bin('5 minutes', e.ts, 'epoch') as bucket
     from wafer.deletion d
     cross join lateral (values (d.begin_ts), (d.end_ts - interval '1 ms')) as e (ts)
-    where d.deletion_id = $1 and isfinite(e.ts)
+    -- Nothing is stored beyond the ends of the calendar.
+    where d.deletion_id = $1 and e.ts > '0001-01-03 00:00:00+00' and e.ts < '9999-12-31 00:00:00+00'
     union all
     select n.bucket
     from wafer.deletion d

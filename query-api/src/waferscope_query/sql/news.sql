@@ -17,6 +17,10 @@ select null, null, null, null, null, null, null, null, begin_ts, end_ts
 from wafer.deletion
 where xid >= pg_snapshot_xmin($2::text::pg_snapshot) and not pg_visible_in_snapshot(xid, $2::text::pg_snapshot)
 
+-- name: all_series
+-- Reads every series, the oldest first.
+select series_id, metric, labels, kind, unit, help, classic from wafer.series order by series_id
+
 -- name: touched_times
 -- Tells which times were written to or deleted from since a snapshot. The row with a snapshot has the one to go on with.
 select pg_current_snapshot()::text as snapshot, null::timestamptz as begin_ts, null::timestamptz as end_ts

@@ -11,7 +11,12 @@ from waferscope_query.storage.cache.changes import poll_news
 from waferscope_query.storage.cache.session import SampleCache
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.index import SeriesIndex, StoredSeries
-from waferscope_schemas.feed import Feed
+from waferscope_query.storage.reader import one_snapshot
+from waferscope_schemas import queries
+from waferscope_schemas.feed import current_snapshot
+
+_SQL = queries.load("waferscope_query")
+_AT_ONCE = 20_000  # series
 
 
 class Follower:
@@ -27,7 +32,6 @@ class Follower:
         self._database = database
         self._index = index
         self._cache = cache
-        self._feed = Feed("series", ("series_id", "metric", "labels", "kind", "unit", "help", "classic"))
         self._snapshot: str | None = None
         self._running: asyncio.Task[None] | None = None
         self._waiting: asyncio.Task[None] | None = None
@@ -62,11 +66,20 @@ class Follower:
 
     async def _poll(self, connection: PoolConnectionProxy) -> tuple[str, list[asyncpg.Record]]:
         if self._snapshot is None:
-            return await self._feed.poll(connection, None)
+            return await self._read_all(connection), []
         async with self._cache.polling:
             news = await poll_news(connection, self._snapshot, self._cache.since())
             self._cache.follow(news.snapshot, news.touched)
         return news.snapshot, news.series
+
+    async def _read_all(self, connection: PoolConnectionProxy) -> str:
+        """Read every series, some at a time: as records they take several times the room they have in the index."""
+        async with one_snapshot(connection):
+            snapshot = await current_snapshot(connection)
+            cursor = await connection.cursor(_SQL["all_series"])
+            while rows := await cursor.fetch(_AT_ONCE):
+                await asyncio.to_thread(self._fill, rows)
+        return snapshot
 
     def _fill(self, rows: list[asyncpg.Record]) -> None:
         self._index.add([_stored(row) for row in rows])
