@@ -23,6 +23,7 @@ def text(answer: Mapping[str, Any]) -> str:
             "",
             _tree(data, traced=traced),
             *(["", _selections(data, traced=traced)] if data["selections"] else []),
+            *(["", _rollups(data)] if data["rollups"] else []),
             "",
             " · ".join(f"{name} {took:.1f} ms" for name, took in data["stages"].items()),
             *(_totals(data["totals"]) if traced else []),
@@ -78,6 +79,19 @@ def _selection(number: int, one: Mapping[str, Any], *, traced: bool) -> list[str
         *(f"{one[place]['samples']:,} ({_size(one[place]['bytes'])})" for place in ("memory", "database")),
         f"{one['milliseconds']:.2f}",
     ]
+
+
+def _rollups(data: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            _shortened(f"{{{', '.join(one['matchers'])}}}"),
+            f"{one['bucket'] / 60:g} min",
+            *(_time(one[end]) for end in ("start", "end")),
+            f"{one['database']['rows']:,} ({_size(one['database']['bytes'])})" if "database" in one else "",
+        )
+        for one in data["rollups"]
+    ]
+    return table(("ROLLUPS", "BUCKETS", "FROM", "TO", "ROWS"), rows)
 
 
 def _totals(totals: Mapping[str, Any]) -> list[str]:

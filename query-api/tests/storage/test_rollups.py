@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import random
@@ -16,6 +17,13 @@ from numpy.testing import assert_allclose
 
 from waferscope_collector.maintenance import retention, rollups
 from waferscope_collector.retention import Retention
+from waferscope_query import explained
+from waferscope_query.http.activity import Activity
+from waferscope_query.http.admission import Admission
+from waferscope_query.http.explain import ExplainApi
+from waferscope_query.http.observe import Metrics
+from waferscope_query.http.parameters import Parameters
+from waferscope_query.promql.control import Control
 from waferscope_query.promql.engine import evaluate, evaluate_instant
 from waferscope_query.promql.errors import ExecutionError, TooManySamplesError
 from waferscope_query.promql.evaluation.run import Answer
@@ -25,6 +33,7 @@ from waferscope_query.promql.history import Borders
 from waferscope_query.promql.parsing import parse
 from waferscope_query.promql.plan import plan_range
 from waferscope_query.promql.planning_history import beyond_raw
+from waferscope_query.settings import QuerySettings
 from waferscope_query.storage.cache.session import SampleCache
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.rollups import borders
@@ -40,6 +49,7 @@ TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 BORDER = int((TODAY - 4 * DAY).timestamp()) * 1000
 BEGIN, END = BORDER - 5 * HOUR, BORDER + 4 * HOUR
 BEFORE_DROPPING = retention._NOTICE
+SETTINGS, NOTING = QuerySettings(database_url="postgresql://of/none"), Activity(1e9, None, 1)
 TOLD = f"{TODAY - 4 * DAY:%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -453,3 +463,22 @@ async def test_over_http_the_info_stands_beside_the_data(
     assert len(answer["data"]["result"][0]["values"]) > 50
     refused = service.http.get("/api/v1/query_range", params=parameters | {"query": "rate(x_total[1m])"})
     assert (refused.status_code, refused.json()["errorType"]) == (422, "execution")
+
+
+async def test_what_is_explained_tells_of_rollups_beside_samples(writer: Writer, database: Database) -> None:
+    series_id = await writer.series("explained_total", "counter")
+    await writer.samples(series_id, *((ts, ts / SECOND) for ts in range(BEGIN, END, MINUTE)))
+    await roll_up(writer)
+    await drop(writer)
+    api = ExplainApi(source_of(database), Admission(SETTINGS, Metrics(source_of(database))), DEFAULT_LIMITS, NOTING)
+    fields = {"query": "rate(explained_total[1h])", "start": (BORDER - 2 * HOUR) // SECOND, "end": END // SECOND}
+    asked = Parameters([(name, str(value)) for name, value in {**fields, "step": 600}.items()])
+    told = json.loads((await api.explain(asked, Control())).data)
+    (rollups_read,) = told["rollups"]
+    assert (rollups_read["matchers"], rollups_read["bucket"]) == (['__name__="explained_total"'], 3600)
+    assert rollups_read["database"]["rows"] > 0
+    (samples,) = told["selections"]
+    assert samples["samples"] == samples["database"]["samples"]
+    assert told["totals"]["samplesFromDatabase"] == samples["samples"] + rollups_read["database"]["rows"]
+    assert told["plan"]["values"] > 0
+    assert "60 min" in explained.text({"data": told})

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter
@@ -16,9 +17,10 @@ from waferscope_query.http.planning import instant, over_range, planned
 from waferscope_query.promql.control import Control
 from waferscope_query.promql.engine import answer
 from waferscope_query.promql.evaluation.tracing import Trace
-from waferscope_query.promql.explaining import expected, milliseconds, taken, tree
+from waferscope_query.promql.explaining import expected, milliseconds, of_rollups, taken, tree
 from waferscope_query.promql.grid import Limits
 from waferscope_query.promql.plan import Plan
+from waferscope_query.promql.planning_history import beyond_raw
 from waferscope_query.promql.render import render, room
 from waferscope_query.promql.usage import Read
 from waferscope_query.storage.source import DatabaseSource
@@ -61,10 +63,10 @@ class ExplainApi:
         began = time.perf_counter()
         planning = reading(parameters, self._limits)
         with self._activity.query(**{name: parameters.first(name) for name in _ASKED}):
-            plan = await planned(planning)
+            plan = beyond_raw(await planned(planning), await self._source.borders())
             stages = {"queue": milliseconds(control.waited), "plan": milliseconds(time.perf_counter() - began)}
             if parameters.first("plan") in _YES:
-                return Success(dump(await self._told(plan, None, stages)))
+                return Success(dump(await self._told(plan, None, stages, {})))
             return await self._answered(plan, stages, parameters.first("nocache") in _YES, control)
 
     async def _answered(self, plan: Plan, stages: dict[str, float], uncached: bool, control: Control) -> Success:  # noqa: FBT001
@@ -78,11 +80,11 @@ class ExplainApi:
             "evaluate": milliseconds(trace.evaluating),
             "render": milliseconds(time.perf_counter() - began),
         }
-        told = await self._told(plan, trace, stages)
-        reads = [control.usage.reads.get(one, Read()) for one in plan.selections]
-        for shown, samples, read in zip(told["selections"], trace.samples, reads, strict=True):
-            shown.update(taken(samples, read))
-        distinct = control.usage.reads.values()
+        reads = control.usage.reads
+        told = await self._told(plan, trace, stages, reads)
+        for shown, samples, one in zip(told["selections"], trace.samples, plan.selections, strict=True):
+            shown.update(taken(samples, reads.get(one, Read())))
+        distinct = reads.values()
         told["totals"] = {
             "seriesTouched": trace.counts.series,
             "samplesQueryable": int(trace.counts.consumed.sum()),
@@ -95,7 +97,9 @@ class ExplainApi:
         }
         return Success(await asyncio.to_thread(dump, told), found.warnings, found.infos)
 
-    async def _told(self, plan: Plan, trace: Trace | None, stages: dict[str, float]) -> dict[str, Any]:
+    async def _told(
+        self, plan: Plan, trace: Trace | None, stages: dict[str, float], reads: Mapping[object, Read]
+    ) -> dict[str, Any]:
         series = await self._source.count(plan.selections)
         grid = plan.grid
         steps = {"start": grid.start_ms / 1000, "end": grid.end_ms / 1000, "steps": grid.count}
@@ -104,5 +108,6 @@ class ExplainApi:
             **(steps if plan.instant else {**steps, "step": grid.step_ms / 1000}),
             "plan": await asyncio.to_thread(tree, plan, trace),
             "selections": [expected(one, count) for one, count in zip(plan.selections, series, strict=True)],
+            "rollups": [of_rollups(one, None if trace is None else reads.get(one)) for one in plan.rollups],
             "stages": stages,
         }

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from waferscope_query.promql.evaluation.tracing import NodeTrace, Trace
+from waferscope_query.promql.history import RollupSelection
+from waferscope_query.promql.matchers import Matcher
 from waferscope_query.promql.parsing.literals import quote
 from waferscope_query.promql.parsing.tree import (
     Aggregate,
@@ -42,12 +44,33 @@ def expected(selection: Selection, series: int) -> dict[str, Any]:
     """
     span = max(0, selection.end_ms - selection.start_ms + 1)
     return {
-        "matchers": [f"{one.name}{one.op.value}{quote(one.value)}" for one in selection.matchers],
+        "matchers": _matchers(selection.matchers),
         "start": selection.start_ms / 1000,
         "end": selection.end_ms / 1000,
         "seriesExpected": series,
         "samplesExpected": series * -(-span // USUAL_INTERVAL_MS),
     }
+
+
+def of_rollups(selection: RollupSelection, read: Read | None) -> dict[str, Any]:
+    """What is asked of rollups, and what they brought where it was."""
+    shown = {
+        "matchers": _matchers(selection.matchers),
+        "start": selection.start_ms / 1000,
+        "end": selection.end_ms / 1000,
+        "bucket": selection.bucket_ms / 1000,
+    }
+    if read is not None:
+        shown |= {
+            "series": read.series,
+            "database": {"rows": read.read_samples, "bytes": read.read_bytes},
+            "milliseconds": milliseconds(read.seconds),
+        }
+    return shown
+
+
+def _matchers(matchers: Sequence[Matcher]) -> list[str]:
+    return [f"{one.name}{one.op.value}{quote(one.value)}" for one in matchers]
 
 
 def taken(samples: Samples, read: Read) -> dict[str, Any]:

@@ -189,6 +189,7 @@ class Usage:
             yield
         finally:
             self._reading.seconds = time.perf_counter() - began
+            self._reading = Read()  # of nothing
 
     def from_memory(self, samples: int, size: int) -> None:
         """Note samples that were in memory."""

@@ -142,7 +142,8 @@ class DatabaseSource:
                 if not len(found):
                     fetched[one] = no_rollups(self.pool, one.measure)
                     continue
-                fetched[one] = await read_rollups(connection, one, found, self.pool, max_samples)
+                with usage.current().reading(one, len(found)):
+                    fetched[one] = await read_rollups(connection, one, found, self.pool, max_samples)
                 max_samples -= fetched[one].held
         return [fetched[one] for one in selections]
 
