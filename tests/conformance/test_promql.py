@@ -56,5 +56,10 @@ def test_promql_agrees_with_prometheus(program: Path, site: str, tmp_path: Path)
 
 
 @pytest.mark.timeout(BUILD_S + RUN_S)
+def test_answers_about_random_counters_agree(program: Path, site: str) -> None:
+    run(program, "TestRandom", WAFERSCOPE_CONFORMANCE_URL=site)
+
+
+@pytest.mark.timeout(BUILD_S + RUN_S)
 def test_the_official_client_finds_all_it_asks_for(program: Path, site: str) -> None:
     run(program, "TestClient", WAFERSCOPE_CONFORMANCE_URL=site)

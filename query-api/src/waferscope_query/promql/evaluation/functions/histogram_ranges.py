@@ -148,7 +148,8 @@ def _growth(node: Call, mixed: Mixed, over_floats: OverFloats, context: Context)
         mixed.windows.ends[steps], mixed.windows.width_ms, node.function == "rate", said,
     )  # fmt: skip
     seen = np.cumsum(overlaps)
-    compared = (seen[highs - 1] > seen[lows]) & (said & kernels.MIXED_SCHEMAS == 0)
+    uncompared = said & (kernels.MIXED_SCHEMAS | kernels.EMPTY) == kernels.MIXED_SCHEMAS
+    compared = (seen[highs - 1] > seen[lows]) & ~uncompared
     times = (overlapping & ~mixed.has_histogram).sum(axis=1)
     warn_of_overlaps(samples, times + np.bincount(rows[compared], minlength=len(times)), mixed.start, context)
     return with_changes(floats, Made(table, rows, steps), said, mixed, context)

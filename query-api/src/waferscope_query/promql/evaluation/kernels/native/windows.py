@@ -164,7 +164,10 @@ def increase(
     start: int,
     end: int,
 ) -> tuple[Work, float, int]:
-    """The growth of a counter over a window of at least one histogram, how it is stretched, and what is to be said."""
+    """The growth of a counter over a window of at least one histogram, how it is stretched, and what is to be said.
+
+    Where only the first histogram doesn't go with the others, which were compared then, EMPTY is said as well.
+    """
     initial = view(table, at[low])
     if high - low == 1:
         one, said = copied(initial), 0
@@ -180,7 +183,7 @@ def increase(
     if from_zero and high - low > 1:
         one, more = added(one, initial, 1.0)
         one = without_lost(one)
-        said |= MIXED_SCHEMAS if more & INCOMPATIBLE else ADDED_MISMATCH if more & RECONCILED else 0
+        said |= MIXED_SCHEMAS | EMPTY if more & INCOMPATIBLE else ADDED_MISMATCH if more & RECONCILED else 0
     return one, factor, said
 
 
