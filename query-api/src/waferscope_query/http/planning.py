@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from waferscope_query.http.errors import ParameterError
 from waferscope_query.http.parameters import Parameters, parse_duration
@@ -63,9 +64,15 @@ async def planned(planning: Planning) -> Plan:
     try:
         if len(planning.text) > _SHORT:
             return await asyncio.to_thread(lambda: planning.plan(parse(planning.text)))
-        return planning.plan(parse(planning.text))
+        return planning.plan(_known(planning.text))
     except ParseError as error:
         raise ParameterError.named("query", error) from None
+
+
+@lru_cache(512)
+def _known(text: str) -> Query:
+    """Parse what may be asked again: a board does so every few seconds."""
+    return parse(text)
 
 
 def _limits_of(parameters: Parameters, limits: Limits) -> Limits:

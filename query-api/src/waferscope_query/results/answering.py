@@ -13,6 +13,8 @@ from waferscope_query.results.cache import Attempt, Entry, Key, ResultCache
 from waferscope_query.results.matrix import Matrix
 from waferscope_query.results.reach import Reach
 
+_SMALL = 100_000  # bytes that are put together within a millisecond
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -94,7 +96,12 @@ async def _finished(cache: ResultCache, attempt: Attempt, piece: Piece | None, r
         infos = tuple(dict.fromkeys((*attempt.entry.infos, *infos)))
     cache.hits += attempt.known.count if attempt.known is not None else 0
     cache.misses += attempt.missing.count if attempt.missing is not None else 0
-    entry, data = await asyncio.to_thread(_joined, attempt, None if piece is None else piece.matrix, reach, infos)
+    matrix = None if piece is None else piece.matrix
+    known = None if attempt.entry is None else attempt.entry.matrix
+    if sum(one.nbytes for one in (matrix, known) if one is not None) <= _SMALL:
+        entry, data = _joined(attempt, matrix, reach, infos)
+    else:
+        entry, data = await asyncio.to_thread(_joined, attempt, matrix, reach, infos)
     if piece is not None and not warnings:
         cache.keep(attempt, entry)
     return Result(data, warnings, infos)
