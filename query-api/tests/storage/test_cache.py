@@ -189,6 +189,55 @@ async def test_what_is_known_is_not_read_again(database: Database, writer: Write
     assert (source.cache.misses, source.cache.hits) == (101, 200)
 
 
+async def test_histograms_that_are_known_are_not_read_again(database: Database, writer: Writer) -> None:
+    source = DatabaseSource(database, SampleCache(1 << 26))
+    series_id = await writer.series("h", "histogram", tool="a")
+    for n in range(10):
+        await writer.histogram(series_id, T0 + 1000 * n, [0.5], [float(n), 1.0], 1.0)
+    by_name = {name: (Matcher("__name__", MatchOp.EQUAL, name),) for name in ("h_bucket", "h_sum", "h_count", "h")}
+    await source.select([Selection(by_name["h_bucket"], T0, T0 + SPAN)], 1000)
+    assert (source.cache.misses, source.cache.hits) == (20, 0)
+    await source.select([Selection(by_name["h_sum"], T0, T0 + SPAN)], 1000)  # beside the buckets it was read
+    await source.select([Selection(by_name["h_count"], T0, T0 + SPAN)], 1000)
+    assert (source.cache.misses, source.cache.hits) == (20, 20)
+    await source.select([Selection(by_name["h"], T0, T0 + SPAN)], 1000)
+    assert (source.cache.misses, source.cache.hits) == (30, 20)
+    await source.select([Selection(by_name["h"], T0, T0 + SPAN)], 1000)
+    assert (source.cache.misses, source.cache.hits) == (30, 30)
+    await writer.histogram(series_id, T0 + 10_000, [0.5], [9.0, 9.0], 1.0)
+    (samples,) = await source.select([Selection(by_name["h_bucket"], T0, T0 + SPAN)], 1000)
+    assert len(samples.ts) == 22
+    assert (source.cache.misses, source.cache.hits) == (34, 48)  # a histogram is a sum, a count and two buckets
+
+
+async def test_a_series_of_unknown_kind_is_answered_from_memory(
+    database: Database, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = DatabaseSource(database, SampleCache(1 << 26))
+    series_id = await writer.series("x", "unknown", tool="a")
+    await writer.samples(series_id, (T0, 1.0))
+    assert await read(source) == {"a": [(T0, 1.0)]}
+    monkeypatch.setattr(DatabaseSource, "_read", None)  # nothing has to be read
+    assert await read(source) == {"a": [(T0, 1.0)]}
+    monkeypatch.undo()
+    await writer.native(series_id, T0 + 1000, Histogram(count=1.0, sum=2.0), [0, 1], [1.0])
+    assert await read(source) == {"a": [(T0, 1.0), (T0 + 1000, 2.0)]}
+
+
+async def test_what_is_written_again_and_again_takes_no_more_room(database: Database, writer: Writer) -> None:
+    source = DatabaseSource(database, SampleCache(1 << 26))
+    ids = [await writer.series("h", "histogram", tool=str(tool)) for tool in range(2)]
+    sizes = []
+    for _ in range(5):
+        for bounds, series_id in zip(([0.5, 1.0], [1.0, 2.0]), ids, strict=True):
+            await delete_samples(database, np.array([series_id]), T0, T0 + 1)
+            await writer.histogram(series_id, T0, bounds, [1.0, 2.0, 3.0], 1.0)
+        everything = (Matcher("__name__", MatchOp.REGEX, "h.*"),)
+        await source.select([Selection(everything, T0, T0 + SPAN)], 1000)
+        sizes.append(source.cache.bytes)
+    assert sizes == sizes[:1] * 5
+
+
 async def test_what_is_committed_while_a_query_reads_is_not_missed_by_the_next(
     database: Database, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,6 +296,18 @@ async def test_the_recent_past_is_read_before_anybody_asks(database: Database, w
     }
     assert source.cache.misses == 0
     assert await warm(source, 1200) == 0
+
+
+async def test_recent_histograms_are_read_before_anybody_asks(database: Database, writer: Writer) -> None:
+    source = DatabaseSource(database, SampleCache(1 << 26))
+    now = time.time_ns() // 1_000_000
+    series_id = await writer.series("h", "histogram", tool="a")
+    for n in range(20, 0, -1):
+        await writer.histogram(series_id, now - 1000 * n, [0.5], [1.0, 1.0], 1.0)
+    assert await warm(source, 1200) == 20 * (1 + 4)
+    for name in ("h", "h_bucket", "h_sum"):
+        await source.select([Selection((Matcher("__name__", MatchOp.EQUAL, name),), now - 600_000, now)], 1000)
+    assert (source.cache.misses, source.cache.hits) == (0, 20 * (1 + 2 + 1))
 
 
 async def test_warmth_leaves_half_of_the_room(database: Database, writer: Writer) -> None:
