@@ -75,8 +75,8 @@ class Writer:
         self, series_id: int, ms: int, bounds: list[float], counts: list[float], total: float | None
     ) -> None:
         """Write one point of an explicit-bucket histogram."""
-        await ensure(self.connection, "histogram_sample", [instant(ms)])
-        await self.connection.execute(
+        await self._histogram(
+            ms,
             "insert into wafer.histogram_sample (series_id, ts, count, sum, schema, custom_bounds, positive_spans,"
             " positive_counts) values ($1, $2, $3, $4, -53, $5, $6, $7)",
             *(series_id, instant(ms), float(sum(counts)), total, bounds, [0, len(counts)], counts),
@@ -84,8 +84,8 @@ class Writer:
 
     async def native(self, series_id: int, ms: int, one: Histogram, spans: list[int], counts: list[float]) -> None:
         """Write one native histogram; its positive side is given as it is stored."""
-        await ensure(self.connection, "histogram_sample", [instant(ms)])
-        await self.connection.execute(
+        await self._histogram(
+            ms,
             "insert into wafer.histogram_sample (series_id, ts, count, sum, schema, zero_threshold, zero_count,"
             " custom_bounds, positive_spans, positive_counts, negative_spans, negative_counts, reset_hint)"
             " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
@@ -93,6 +93,12 @@ class Writer:
             *(one.bounds, spans, counts, [one.negative_first, len(one.negative)] if one.negative else []),
             *(one.negative, int(one.hint)),
         )
+
+    async def _histogram(self, ms: int, statement: str, *values: object) -> None:
+        await ensure(self.connection, "histogram_sample", [instant(ms)])
+        async with self.connection.transaction():
+            await self.connection.execute(statement, *values)
+            await self.connection.execute(BATCH, uuid.uuid4().bytes, [instant(ms)])
 
 
 @pytest.fixture

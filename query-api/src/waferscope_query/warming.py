@@ -18,16 +18,20 @@ from waferscope_query.promql.engine import answer
 from waferscope_query.promql.evaluation.kernels.rollups import increases
 from waferscope_query.promql.evaluation.tracing import Trace
 from waferscope_query.promql.grid import Limits
-from waferscope_query.promql.histograms import CUSTOM_BUCKETS, Histogram
+from waferscope_query.promql.histograms import CUSTOM_BUCKETS, Histogram, histogram_table
+from waferscope_query.promql.labels import StringPool
 from waferscope_query.promql.memory import MemorySource
 from waferscope_query.promql.parsing import parse
 from waferscope_query.promql.plan import plan_instant, plan_range
 from waferscope_query.promql.render import render
-from waferscope_query.storage.cache.block import WIDTH_MS, Block, gather
-from waferscope_query.storage.copied import HEADER_BYTES, TRAILER_BYTES
+from waferscope_query.storage.cache.splicing import gathered, spliced
+from waferscope_query.storage.classic import classic_points
+from waferscope_query.storage.compacting import collected
+from waferscope_query.storage.copied import HEADER_BYTES, TRAILER_BYTES, HistogramPoints
 from waferscope_query.storage.native import parse_native
 from waferscope_query.storage.runs import parse_runs
 from waferscope_query.storage.starts import lay
+from waferscope_query.storage.virtual import BucketLabels, exploded
 
 _TIMES = [0, 15_000, 30_000, 45_000, 60_000]
 _END_S = 60
@@ -105,11 +109,15 @@ async def _ask(source: MemorySource, over_range: Sequence[str], at_one_time: Seq
 
 
 def _read() -> None:
-    """Read rows, of which there are none, as from the database."""
+    """Put rows together, of which there are none or one, as from the database."""
     none, series = np.zeros(0, np.int64), np.zeros(1, np.int64)
     parse_native(b"", 1)
     runs = parse_runs(bytes(HEADER_BYTES + TRAILER_BYTES), series)
-    gather([Block.empty(0).with_read(series, (0, WIDTH_MS), runs)], series, (0, WIDTH_MS))
+    gathered([spliced(runs, runs, series, (0, 1))], series, (0, 1))
+    one, cells = np.ones(1), np.ones((1, 2))
+    point = HistogramPoints(series, series, one, one, np.ones(1, np.bool_), series, cells[:, :1], cells)
+    exploded(classic_points([point]), BucketLabels(StringPool()))
+    collected([histogram_table([_exponential(1)]) for _ in range(2)], np.array([0, 1]))
     lay(series, none, none, none, none, none)
     numbers, out, present = np.zeros(0), np.zeros((0, 0)), np.zeros((0, 0), np.bool_)
     increases(

@@ -184,6 +184,12 @@ class SeriesIndex:
             buckets = np.flatnonzero(self._parts.view == Part.BUCKET)
             return self._series_ids.view.take(buckets)
 
+    def everything(self) -> Found:
+        """All rows, without their labels."""
+        with self._lock:
+            ids, parts = self._series_ids.view.copy(), self._parts.view.copy()
+            return Found(LabelFrame.blank(len(ids), self._pool), ids, parts)
+
     def stored_ids(self) -> NDArray[np.int64]:
         """Every stored series once, ascending."""
         with self._lock:

@@ -14,7 +14,7 @@ from waferscope_query.promql import usage
 from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.storage.classic import ClassicPoints, classic_points
 from waferscope_query.storage.copied import parse_histograms, parse_starts
-from waferscope_query.storage.native import NativePoints, parse_native
+from waferscope_query.storage.native import NativeRuns, parse_native
 from waferscope_query.storage.runs import Runs, parse_runs
 from waferscope_query.storage.starts import NOTHING_TOLD, Starts
 from waferscope_schemas import queries
@@ -100,7 +100,7 @@ async def read_histograms(
     return await asyncio.to_thread(lambda: classic_points(parse_histograms(data)))
 
 
-async def read_natives(connection: PoolConnectionProxy, series_ids: NDArray[np.int64], span: Span) -> NativePoints:
+async def read_natives(connection: PoolConnectionProxy, series_ids: NDArray[np.int64], span: Span) -> NativeRuns:
     """Read histograms of any schema as they are; arguments and errors as `read_samples`."""
     if not await connection.fetchval(_SQL["any_histograms"], instant(span.start_ms), instant(span.end_ms)):
         return parse_native(b"", span.max_samples)

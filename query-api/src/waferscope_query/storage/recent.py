@@ -40,11 +40,12 @@ async def warm(source: DatabaseSource, window_s: float) -> int:
     """
     now = time.time_ns() // 1_000_000
     await source.follower.refresh()
-    series_ids = await asyncio.to_thread(source.index.stored_ids)
+    everything = await asyncio.to_thread(source.everything)
     newest, oldest = now // WIDTH_MS, (now - round(window_s * 1000)) // WIDTH_MS
     read = 0
     for number in range(newest, oldest - 1, -1):
-        if source.cache.bytes > source.cache.max_bytes // 2 and number not in source.cache:
-            break
-        read += await source.read_block(number, series_ids)
+        for wanted in everything:
+            if source.cache.bytes > source.cache.max_bytes // 2 and (wanted.name, number) not in source.cache:
+                return read
+            read += await source.read_block(number, wanted)
     return read

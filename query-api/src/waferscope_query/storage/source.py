@@ -6,42 +6,37 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
 from waferscope_query.promql import usage
-from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.promql.history import Borders, RollupSelection
 from waferscope_query.promql.labels import LabelFrame, StringPool
 from waferscope_query.promql.matchers import Matcher
 from waferscope_query.promql.source import Metadata, Rollups, Samples, Selection
-from waferscope_query.storage.assemble import Read, assemble, bucket_matchers, merge_labels
+from waferscope_query.storage.asking import Asked
+from waferscope_query.storage.assemble import bucket_matchers, merge_labels, no_samples
+from waferscope_query.storage.cache.contents import Classic, Content, Floats, Natives
 from waferscope_query.storage.cache.session import SampleCache, Session
-from waferscope_query.storage.classic import bucket_texts
+from waferscope_query.storage.classic import ClassicPoints, bucket_texts
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.follower import Follower
-from waferscope_query.storage.index import BUCKET_LABEL, OWN_PARTS, Found, Part, SeriesIndex
-from waferscope_query.storage.native import with_natives
-from waferscope_query.storage.reader import (
-    Span,
-    instant,
-    one_snapshot,
-    read_histograms,
-    read_natives,
-    read_starts,
-)
+from waferscope_query.storage.index import BUCKET_LABEL, Found, Part, SeriesIndex
+from waferscope_query.storage.reader import Span, instant, one_snapshot, read_histograms, read_starts
 from waferscope_query.storage.rollups.borders import BorderWatch
 from waferscope_query.storage.rollups.select import no_rollups, read_rollups
 from waferscope_query.storage.sample_reader import SampleReader
 from waferscope_query.storage.starts import with_starts
+from waferscope_query.storage.virtual import BucketLabels, exploded
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_query")
-_HINT_REACH_MS = 300_000  # how far back the histogram may lie that tells whether the first one continues it
-_MAY_HOLD_HISTOGRAMS = (Part.NATIVE, Part.EITHER)
 MatcherSets = Sequence[Sequence[Matcher]]
+Remembered = tuple[dict[Selection, Samples], list[tuple[Content[Any], Span, Any]]]
+"""Samples of selections, and what of which content they are made of."""
 
 
 class DatabaseSource:
@@ -63,6 +58,7 @@ class DatabaseSource:
         self.queried_at = time.monotonic()
         self._database = database
         self._borders = BorderWatch(database)
+        self._buckets = BucketLabels(self.pool)
 
     def uncached(self) -> "DatabaseSource":
         """Return the same source without its cache."""
@@ -77,49 +73,66 @@ class DatabaseSource:
             return []
         await self.follower.refresh()
         view = self.cache.view()
-        found, samples = await asyncio.to_thread(self._remembered, selections, view, max_samples)
-        if samples is None:
+        found, remembered = await asyncio.to_thread(self._remembered, selections, view, max_samples)
+        if remembered is None:
             samples = await self._read({one: rows for one, rows in found.items() if len(rows)}, max_samples)
         else:
-            for one, known in samples.items():
-                view.use(Span(one.start_ms, one.end_ms, max_samples), len(known.ts))
-        return [samples.get(one) or _nothing(self.pool) for one in selections]
+            samples, used = remembered
+            for content, span, data in used:
+                view.use(content, span, data)
+        return [samples.get(one) or no_samples(self.pool) for one in selections]
 
-    async def read_block(self, number: int, series_ids: NDArray[np.int64]) -> int:
+    def everything(self) -> list[Content[Any]]:
+        """All that can be kept in memory, of all series."""
+        found = self.index.everything()
+        whole: list[Content[Any]] = [
+            Floats(self.index.stored_ids(), self._reader),
+            Classic.of(found, (), self._buckets),
+            Natives.of(found),
+        ]
+        return [content for content in whole if len(content.series)]
+
+    async def read_block(self, number: int, wanted: Content[Any]) -> int:
         """Read into memory what it lacks of a block, and tell how many samples that were.
 
         Args:
             number: Which block of time.
-            series_ids: int64[n], ascending.
+            wanted: What it should have.
         """
-        if await asyncio.to_thread(self.cache.view().holds, number, series_ids):
+        if await asyncio.to_thread(self.cache.view().holds, number, wanted):
             return 0
         async with (
             self._database.connection() as connection,
             one_snapshot(connection),
-            self.cache.session(connection, self._reader) as session,
+            self.cache.session(connection) as session,
         ):
-            return await session.fill(number, series_ids)
+            return await session.fill(number, wanted)
 
     def _remembered(
         self, selections: Sequence[Selection], view: Session, max_samples: int
-    ) -> tuple[dict[Selection, Found], dict[Selection, Samples] | None]:
+    ) -> tuple[dict[Selection, Found], Remembered | None]:
         """Find the series of all selections, and their samples where none has to be read."""
         found = {one: self.index.find(one.matchers) for one in dict.fromkeys(selections)}
         usage.current().check_series(sum(map(len, found.values())))
         samples: dict[Selection, Samples] = {}
+        used: list[tuple[Content[Any], Span, Any]] = []
         for one, rows in found.items():
             if not len(rows):
                 continue
-            if not self.cache.max_bytes or one.starts or (rows.parts != Part.PLAIN).any():
+            if not self.cache.max_bytes or one.starts:
                 return found, None
             with usage.current().reading(one, len(rows)):
-                runs = view.remembered(np.unique(rows.series_ids), Span(one.start_ms, one.end_ms, max_samples))
-                if runs is None:
+                asked = self._asked(one, rows, max_samples)
+                answers = asked.remembered(view)
+                if answers is None:
                     return found, None
-                samples[one] = assemble(rows, Read(runs, [], max_samples), one.matchers, self.pool)
-            max_samples -= len(runs)
-        return found, samples
+                samples[one] = asked.assembled(answers, asked.numbers(answers))
+                used += asked.used(answers)
+            max_samples -= len(samples[one].ts)
+        return found, (samples, used)
+
+    def _asked(self, selection: Selection, found: Found, max_samples: int) -> Asked:
+        return Asked.of(selection, found, labels=self._buckets, reader=self._reader, max_samples=max_samples)
 
     async def count(self, selections: Sequence[Selection]) -> list[int]:
         """Tell how many series of the index match selections; a histogram's buckets count as one."""
@@ -143,7 +156,7 @@ class DatabaseSource:
                     fetched[one] = no_rollups(self.pool, one.measure)
                     continue
                 with usage.current().reading(one, len(found)):
-                    fetched[one] = await read_rollups(connection, one, found, self.pool, max_samples)
+                    fetched[one] = await read_rollups(connection, one, found, self._buckets, max_samples)
                 max_samples -= fetched[one].held
         return [fetched[one] for one in selections]
 
@@ -190,7 +203,7 @@ class DatabaseSource:
         async with (
             self._database.connection() as connection,
             one_snapshot(connection),
-            self.cache.session(connection, self._reader) as session,
+            self.cache.session(connection) as session,
         ):
             for selection, rows in found.items():
                 with usage.current().reading(selection, len(rows)):
@@ -201,25 +214,26 @@ class DatabaseSource:
     async def _read_one(
         self, connection: PoolConnectionProxy, session: Session, selection: Selection, found: Found, max_samples: int
     ) -> Samples:
-        plain = np.unique(found.series_ids[np.isin(found.parts, OWN_PARTS)])
-        histograms = np.unique(found.series_ids[~np.isin(found.parts, OWN_PARTS)])
-        own = found.take(np.isin(found.parts, _MAY_HOLD_HISTOGRAMS))
-        span = Span(selection.start_ms, selection.end_ms, max_samples)
-        points = await session.read(plain, span) if len(plain) else None
-        classic = await read_histograms(connection, histograms, span) if len(histograms) else []
-        wider = replace(span, start_ms=span.start_ms - _HINT_REACH_MS)
-        natives = await read_natives(connection, np.unique(own.series_ids), wider) if len(own) else None
-        read = Read(points, classic, max_samples)
-        samples = await asyncio.to_thread(assemble, found, read, selection.matchers, self.pool)
-        if selection.starts and len(samples.ts):
-            told = await read_starts(connection, plain, span)
-            samples = await asyncio.to_thread(with_starts, samples, found, read, told)
-        if natives is None or not len(natives.ts):
-            return samples
-        samples = await asyncio.to_thread(with_natives, samples, own.labels, own.series_ids, natives, span.start_ms)
-        if len(samples.ts) > max_samples:
-            raise TooManySamplesError
-        return samples if selection.starts else replace(samples, starts=None)
+        asked = await asyncio.to_thread(self._asked, selection, found, max_samples)
+        if selection.starts:
+            return await self._with_starts(connection, session, asked)
+        answers = await asked.read(session)
+        return await asyncio.to_thread(lambda: asked.assembled(answers, asked.numbers(answers)))
+
+    async def _with_starts(self, connection: PoolConnectionProxy, session: Session, asked: Asked) -> Samples:
+        """Read samples that tell since when they count; classic series do in the database only."""
+        points: list[ClassicPoints] = []
+        answers = await replace(asked, classic=None).read(session)
+        if asked.classic is not None:
+            points = await read_histograms(connection, asked.classic.series, asked.span)
+            classic = await asyncio.to_thread(exploded, points, self._buckets)
+            answers = replace(answers, classic=await asyncio.to_thread(asked.classic.narrowed, classic))
+        samples = await asyncio.to_thread(asked.numbers, answers)
+        if len(samples.ts):
+            plain = np.zeros(0, np.int64) if asked.floats is None else asked.floats.series
+            told = await read_starts(connection, plain, asked.span)
+            samples = await asyncio.to_thread(with_starts, samples, asked.found, answers.floats, points, told)
+        return await asyncio.to_thread(asked.assembled, answers, samples)
 
     async def _presented(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[LabelFrame]:
         """Label sets that satisfy one set of matchers, those of buckets with their `le`."""
@@ -248,7 +262,3 @@ class DatabaseSource:
             for row in rows:
                 sharing.setdefault(tuple(row["custom_bounds"]), []).append(row["series_id"])
         return sharing
-
-
-def _nothing(pool: StringPool) -> Samples:
-    return Samples(LabelFrame.empty(pool), np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0))

@@ -10,9 +10,10 @@ from waferscope_query.promql.evaluation.kernels.compiling import kernel
 from waferscope_query.promql.evaluation.kernels.types import Ints
 from waferscope_query.promql.source import Samples
 from waferscope_query.storage.arrays import ranges
-from waferscope_query.storage.assemble import Read, merge_labels
+from waferscope_query.storage.assemble import merge_labels
 from waferscope_query.storage.classic import ClassicPoints
 from waferscope_query.storage.index import BUCKET_LABEL, OWN_PARTS, Found, Part
+from waferscope_query.storage.runs import Runs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,23 +34,26 @@ class Starts:
 NOTHING_TOLD = Starts(*(np.zeros(0, np.int64),) * 3)
 
 
-def with_starts(samples: Samples, found: Found, read: Read, told: Starts) -> Samples:
+def with_starts(
+    samples: Samples, found: Found, plain: Runs | None, histograms: Sequence[ClassicPoints], told: Starts
+) -> Samples:
     """Tell samples since when they count.
 
     Args:
-        samples: What `assemble` made of `read`.
+        samples: What `assemble` made of what was read.
         found: The rows of the index that were read.
-        read: What was read; histograms tell their starts themselves.
+        plain: Samples of plain series that were read.
+        histograms: The histograms that were read; they tell their starts themselves.
         told: What plain series told.
 
     Returns:
         The same samples; without starts where nobody told any.
     """
-    classic = _changes(read.histograms)
+    classic = _changes(histograms)
     if not len(told.series) and not len(classic.series):
         return samples
     rows, ts, starts = [], [], []
-    for entries, (owned, owners) in _owned(samples, found, read, told, classic):
+    for entries, (owned, owners) in _owned(samples, found, plain, told, classic):
         order = np.lexsort((entries.ts, entries.series))
         series = entries.series[order]
         begin, end = np.searchsorted(series, owners), np.searchsorted(series, owners, "right")
@@ -69,10 +73,11 @@ Owned = tuple[NDArray[np.intp], NDArray[np.int64]]
 """Rows of the samples, and the stored series that each shows; a row may come several times."""
 
 
-def _owned(samples: Samples, found: Found, read: Read, told: Starts, classic: Starts) -> list[tuple[Starts, Owned]]:
+def _owned(
+    samples: Samples, found: Found, plain: Runs | None, told: Starts, classic: Starts
+) -> list[tuple[Starts, Owned]]:
     """Lead from entries to the rows of the samples that they are about."""
-    plain = read.plain
-    if plain is not None and not any(len(points.series) for points in read.histograms):
+    if plain is not None and not len(classic.series):
         series = plain.series[np.diff(plain.offsets) > 0]
         return [(told, (np.arange(len(series)), series))]  # nothing was merged: rows are series, in their order
     bucket = found.parts == Part.BUCKET

@@ -2,6 +2,8 @@
 
 session   one query's view: what is cached, what was committed before the query began, what has to be read
 block     ten minutes of some series, as arrays that are never written again
+contents  what a block may hold: floats, histograms as classic series, native histograms
+splicing  neighbouring times put together, and a part of them replaced
 changes   which times were touched, from the change feed
 kernels   moving many short runs of samples at once
 """

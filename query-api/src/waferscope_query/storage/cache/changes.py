@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from waferscope_query.storage.cache.block import Range
+from waferscope_query.storage.cache.splicing import Range
 from waferscope_schemas import queries
 from waferscope_schemas.feed import current_snapshot
 

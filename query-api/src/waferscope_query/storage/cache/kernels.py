@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from waferscope_query.promql.evaluation.kernels.compiling import kernel
-from waferscope_query.promql.evaluation.kernels.types import Ints
+from waferscope_query.promql.evaluation.kernels.types import Bools, Ints
 
 
 @kernel
@@ -25,7 +25,7 @@ def cut(
     Args:
         ts: int64[m], ascending within a series.
         offsets: int64[n + 1]; series p owns the samples offsets[p] to offsets[p + 1].
-        places: int64[w]: series.
+        places: int64[w]: series; -1: one that isn't there.
         low: First timestamp, inclusive.
         high: Last timestamp, inclusive.
         starts: int64[w], filled: where the samples begin.
@@ -35,7 +35,7 @@ def cut(
     """
     for i in range(first, last):
         place = places[i]
-        begin, end = offsets[place], offsets[place + 1]
+        begin, end = (offsets[place], offsets[place + 1]) if place >= 0 else (0, 0)
         while begin < end and ts[begin] < low:
             begin += 1
         while begin < end and ts[end - 1] > high:
@@ -95,6 +95,7 @@ def splice_cuts(
     new_ts: Ints,
     new_offsets: Ints,
     new_places: Ints,
+    replaced: Bools,
     low: int,
     high: int,
     cuts: NDArray[np.int64],
@@ -107,7 +108,8 @@ def splice_cuts(
         old_places: int64[w]: series among the old ones; -1: it isn't there.
         new_ts: int64[k].
         new_offsets: int64[l + 1].
-        new_places: int64[w]: series among the new ones; -1: nothing of it is replaced.
+        new_places: int64[w]: series among the new ones; -1: it isn't there.
+        replaced: bool[w]: whose samples are replaced.
         low: First time that is replaced.
         high: Last time that is replaced.
         cuts: int64[w, 6], filled: begin and end of the old samples before, of the new ones, of the old ones after.
@@ -117,9 +119,10 @@ def splice_cuts(
         begin, end = (old_offsets[place], old_offsets[place + 1]) if place >= 0 else (0, 0)
         cuts[i, 0], cuts[i, 1], cuts[i, 4], cuts[i, 5] = begin, end, end, end
         cuts[i, 2] = cuts[i, 3] = 0
-        if other >= 0:
+        if replaced[i]:
             cuts[i, 1] = first_from(old_ts, begin, end, low)
             cuts[i, 4] = first_from(old_ts, cuts[i, 1], end, high + 1)
+        if replaced[i] and other >= 0:
             cuts[i, 2] = first_from(new_ts, new_offsets[other], new_offsets[other + 1], low)
             cuts[i, 3] = first_from(new_ts, cuts[i, 2], new_offsets[other + 1], high + 1)
 

@@ -3,30 +3,33 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import groupby
+from typing import Any, TypeVar
 
 import numpy as np
 from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
 from waferscope_query.promql import usage
-from waferscope_query.promql.errors import MemoryExhaustedError, MemoryLimitError, TooManySamplesError
+from waferscope_query.promql.errors import ExecutionError, MemoryExhaustedError, MemoryLimitError, TooManySamplesError
 from waferscope_query.results.cache import ResultCache
-from waferscope_query.storage.cache.block import WIDTH_MS, Block, Range, gather
+from waferscope_query.storage.cache.block import WIDTH_MS, Block, gather
 from waferscope_query.storage.cache.changes import poll_touched
+from waferscope_query.storage.cache.contents import Content
+from waferscope_query.storage.cache.splicing import Range
 from waferscope_query.storage.reader import Span
-from waferscope_query.storage.runs import Runs
-from waferscope_query.storage.sample_reader import SampleReader
 
-_USUAL_BYTES = WIDTH_MS // 15_000 * 16  # of a series in a block, at a sample each 15 s
 _MOST_BLOCKS = 10_000  # of a query: a range that nobody fills
-_SAMPLE_BYTES = 16  # its time and value
 _TOO_MUCH = (TooManySamplesError, MemoryLimitError, MemoryExhaustedError)
 _FORGET_S = 600.0  # without a query
 _MOST_ROWS = 20_000_000  # of a block
 _EDGE_ROWS = 1_000_000  # that reading whole blocks may take beside what was asked for
+
+Data = TypeVar("Data")
+Key = tuple[str, int]
+"""A block: the name of its content, and its number."""
 
 
 class SampleCache:
@@ -51,7 +54,7 @@ class SampleCache:
         self.misses = 0  # samples that were read
         self.polling = asyncio.Lock()  # so that the states that are noted follow one another
         self._snapshot: str | None = None  # of the last poll
-        self._blocks: OrderedDict[int, Block] = OrderedDict()
+        self._blocks: OrderedDict[Key, Block[Any]] = OrderedDict()
         self._log: list[tuple[int, Range]] = []  # changes, numbered, since the oldest open session began
         self._newest = 0
         self._open: list[int] = []  # how far the log was when each open session began
@@ -68,9 +71,9 @@ class SampleCache:
             self._forget()  # what was committed meanwhile is too much to follow
         return self._snapshot
 
-    def __contains__(self, number: int) -> bool:
+    def __contains__(self, key: Key) -> bool:
         """Whether there is a block."""
-        return number in self._blocks
+        return key in self._blocks
 
     def follow(self, snapshot: str, touched: Sequence[Range]) -> None:
         """Take note of what was committed since the last poll; `polling` is held since before it.
@@ -85,22 +88,21 @@ class SampleCache:
 
     def view(self) -> "Session":
         """View the state of the last poll; what isn't there can't be read."""
-        return Session(self, None, None, dict(self._blocks), (self._life, self._newest))
+        return Session(self, None, dict(self._blocks), (self._life, self._newest))
 
     @asynccontextmanager
-    async def session(self, connection: PoolConnectionProxy, reader: SampleReader) -> AsyncIterator["Session"]:
+    async def session(self, connection: PoolConnectionProxy) -> AsyncIterator["Session"]:
         """View the database's state as a transaction sees it.
 
         Args:
             connection: In a transaction of REPEATABLE READ that has asked nothing yet.
-            reader: Reads in it.
         """
         async with self.polling:
             if self.max_bytes:
                 self.follow(*await poll_touched(connection, self.since()))
             began = self._newest
             self._open.append(began)
-            session = Session(self, connection, reader, dict(self._blocks), (self._life, began))
+            session = Session(self, connection, dict(self._blocks), (self._life, began))
         try:
             yield session
         finally:
@@ -108,26 +110,27 @@ class SampleCache:
             oldest = min(self._open, default=self._newest)
             self._log = [entry for entry in self._log if entry[0] > oldest]
 
-    def used(self, numbers: Sequence[int]) -> None:
+    def used(self, keys: Iterable[Key]) -> None:
         """Take note that blocks were of use."""
-        for number in numbers:
-            if number in self._blocks:
-                self._blocks.move_to_end(number)
+        for key in keys:
+            if key in self._blocks:
+                self._blocks.move_to_end(key)
 
-    def install(self, old: Block | None, new: Block, began: tuple[int, int]) -> None:
+    def install(self, key: Key, old: Block[Any] | None, new: Block[Any], began: tuple[int, int]) -> None:
         """Keep a block that a session has made of an older one, unless another session was faster.
 
         Args:
+            key: Which block.
             old: What the session began with.
             new: What it has read.
             began: The life of the cache, and how far its log of changes was then.
         """
-        current = self._blocks.get(new.number)
-        if began[0] != self._life or (current and current.ts) is not (old and old.ts):
+        current = self._blocks.get(key)
+        if began[0] != self._life or (current and current.data) is not (old and old.data):
             return
         since = [touched for number, touched in self._log if number > began[1]]
-        self._blocks[new.number] = new.touched(since)
-        self._blocks.move_to_end(new.number)
+        self._blocks[key] = new.touched(since)
+        self._blocks.move_to_end(key)
         self.bytes += new.nbytes - (current.nbytes if current else 0)
         while self.bytes > self.max_bytes:
             self.bytes -= self._blocks.popitem(last=False)[1].nbytes
@@ -142,8 +145,8 @@ class SampleCache:
     def _note(self, touched: Sequence[Range]) -> None:
         if not touched:
             return
-        for number, block in self._blocks.items():
-            self._blocks[number] = block.touched(touched)
+        for key, block in self._blocks.items():
+            self._blocks[key] = block.touched(touched)
         for one in touched:
             self._newest += 1
             self._log.append((self._newest, one))
@@ -155,7 +158,6 @@ class Session:
     Args:
         cache: Where blocks are kept.
         connection: In the transaction that has the state; None: nothing can be read.
-        reader: Reads in it.
         blocks: What was kept when it began.
         began: The life of the cache, and how far its log of changes was then.
     """
@@ -164,21 +166,19 @@ class Session:
         self,
         cache: SampleCache,
         connection: PoolConnectionProxy | None,
-        reader: SampleReader | None,
-        blocks: dict[int, Block],
+        blocks: dict[Key, Block[Any]],
         began: tuple[int, int],
     ) -> None:
         self._cache = cache
         self._connection = connection
-        self._reader = reader
         self._blocks = blocks
         self._began = began
 
-    def remembered(self, series_ids: NDArray[np.int64], span: Span) -> Runs | None:
-        """Return plain samples that need not be read; may be called in any thread.
+    def remembered(self, wanted: Content[Data], span: Span) -> Data | None:
+        """Return samples that need not be read; may be called in any thread.
 
         Args:
-            series_ids: int64[n], stored series, ascending.
+            wanted: Of which series.
             span: What is wanted of them.
 
         Returns:
@@ -187,92 +187,101 @@ class Session:
         Raises:
             TooManySamplesError: There are more samples than allowed.
         """
-        blocks = [self._blocks.get(number) for number in _numbers(span)] if self._fits(series_ids, span) else [None]
-        present = [block for block in blocks if block is not None]
-        if len(present) < len(blocks):
+        keys = _keys(wanted, span) if self._fits(wanted, span) else []
+        blocks: list[Block[Data]] = [block for key in keys if (block := self._blocks.get(key)) is not None]
+        if not blocks or len(blocks) < len(keys):
             return None
-        runs = gather(present, series_ids, (span.start_ms, span.end_ms))
-        if runs is None:
+        data = gather(blocks, wanted, (span.start_ms, span.end_ms))
+        if data is None:
             return None
-        usage.current().from_memory(len(runs), len(runs) * _SAMPLE_BYTES)
-        return _limited(runs, span)
+        usage.current().from_memory(wanted.samples(data), wanted.sample_bytes(data))
+        return _limited(wanted, data, span)
 
-    def holds(self, number: int, series_ids: NDArray[np.int64]) -> bool:
-        """Whether a block has all that it should have of some series; may be called in any thread."""
-        block = self._blocks.get(number)
-        return block is not None and not block.changed and not len(block.missing(series_ids))
+    def holds(self, number: int, wanted: Content[Any]) -> bool:
+        """Whether a block has all that it should have; may be called in any thread."""
+        block = self._blocks.get((wanted.name, number))
+        return block is not None and not block.changed and not len(block.missing(wanted.series))
 
-    async def fill(self, number: int, series_ids: NDArray[np.int64]) -> int:
-        """Read what a block lacks of some series, as far as it may be kept; return how many samples were read."""
-        if len(series_ids) * _USUAL_BYTES > self._cache.max_bytes // 2:
+    async def fill(self, number: int, wanted: Content[Any]) -> int:
+        """Read what a block lacks, as far as it may be kept; return how many samples were read."""
+        if wanted.usual_bytes > self._cache.max_bytes // 2:
             return 0
         try:
-            return (await self._completed([number], series_ids, _MOST_ROWS))[1]
-        except TooManySamplesError:
+            return (await self._completed([number], wanted, _MOST_ROWS))[1]
+        except ExecutionError:  # of too many samples, or bounds: the query that wants them tells its client
             return 0
 
-    def use(self, span: Span, samples: int) -> None:
+    def use(self, wanted: Content[Data], span: Span, data: Data) -> None:
         """Count what was remembered."""
-        self._cache.used(_numbers(span))
-        self._cache.hits += samples
+        self._cache.used(_keys(wanted, span))
+        self._cache.hits += wanted.samples(data)
 
-    async def read(self, series_ids: NDArray[np.int64], span: Span) -> Runs:
-        """Read plain samples (see `reader.read_samples`).
+    async def read(self, wanted: Content[Data], span: Span) -> Data:
+        """Read samples; errors as `reader.read_samples`.
 
         Args:
-            series_ids: int64[n], stored series, ascending.
+            wanted: Of which series.
             span: What to read of them.
         """
-        assert self._connection is not None
-        if not self._fits(series_ids, span):
-            return await self._read(series_ids, span)
-        numbers = _numbers(span)
+        if not self._fits(wanted, span):
+            return await self._direct(wanted, span)
         try:
-            blocks, read = await self._completed(numbers, series_ids, span.max_samples + _EDGE_ROWS)
+            blocks, read = await self._completed(_numbers(span), wanted, span.max_samples + _EDGE_ROWS)
         except _TOO_MUCH:  # in whole blocks; perhaps not within the span
             usage.current().settle()
-            return await self._read(series_ids, span)
-        runs = await asyncio.to_thread(gather, blocks, series_ids, (span.start_ms, span.end_ms))
-        assert runs is not None, "all was read"
-        _limited(runs, span)
-        self._cache.used(numbers)
-        self._cache.misses += min(read, len(runs))
-        self._cache.hits += (hits := len(runs) - min(read, len(runs)))
-        usage.current().from_memory(hits, hits * _SAMPLE_BYTES)
-        return runs
+            return await self._direct(wanted, span)
+        data = await asyncio.to_thread(gather, blocks, wanted, (span.start_ms, span.end_ms))
+        assert data is not None, "all was read"
+        _limited(wanted, data, span)
+        samples = wanted.samples(data)
+        hits = max(0, samples - read)
+        self._cache.used(_keys(wanted, span))
+        self._cache.misses += samples - hits
+        self._cache.hits += hits
+        usage.current().from_memory(hits, wanted.sample_bytes(data) * hits // max(1, samples))
+        return data
 
-    def _fits(self, series_ids: NDArray[np.int64], span: Span) -> bool:
+    async def _direct(self, wanted: Content[Data], span: Span) -> Data:
+        """Read past the cache."""
+        assert self._connection is not None
+        data = await wanted.read(self._connection, wanted.series, span)
+        return _limited(wanted, await asyncio.to_thread(wanted.narrowed, data), span)
+
+    def _fits(self, wanted: Content[Any], span: Span) -> bool:
         """Whether so much can be kept at all."""
         count = len(_numbers(span))
-        return count <= _MOST_BLOCKS and len(series_ids) * count * _USUAL_BYTES <= self._cache.max_bytes // 2
+        return count <= _MOST_BLOCKS and wanted.usual_bytes * count <= self._cache.max_bytes // 2
 
     async def _completed(
-        self, numbers: Sequence[int], series_ids: NDArray[np.int64], max_rows: int
-    ) -> tuple[list[Block], int]:
-        """Return blocks with all that they should have of some series, and how many samples were read for it."""
-        assert self._connection is not None
-        blocks = [self._blocks.get(number) or Block.empty(number) for number in numbers]
+        self, numbers: Sequence[int], wanted: Content[Data], max_rows: int
+    ) -> tuple[list[Block[Data]], int]:
+        """Return blocks with all that they should have, and how many samples were read for it."""
+        blocks = [self._blocks.get((wanted.name, number)) or Block.empty(number, wanted) for number in numbers]
         fresh, read = list(blocks), 0
-        for places, wanted, within in _changed(blocks):
-            runs = await self._read(wanted, Span(*within, max_rows))
-            read += len(runs)
+        for places, known, within in _changed(blocks):
+            data = await self._read(wanted, known, Span(*within, max_rows))
+            read += wanted.samples(data)
             for place in places:
-                fresh[place] = await asyncio.to_thread(blocks[place].with_read, blocks[place].series, within, runs)
-        for places, wanted, within in await asyncio.to_thread(lambda: [*_missing(blocks, series_ids)]):
-            runs = await self._read(wanted, Span(*within, max_rows))
-            read += len(runs)
+                fresh[place] = await asyncio.to_thread(
+                    blocks[place].with_read, wanted, blocks[place].series, within, data
+                )
+        for places, absent, within in await asyncio.to_thread(lambda: [*_missing(blocks, wanted.series)]):
+            data = await self._read(wanted, absent, Span(*within, max_rows))
+            read += wanted.samples(data)
             for place in places:
-                fresh[place] = await asyncio.to_thread(fresh[place].with_read, wanted, within, runs)
+                fresh[place] = await asyncio.to_thread(fresh[place].with_read, wanted, absent, within, data)
+        if sum(block.nbytes for block in fresh) > self._cache.max_bytes // 2:
+            return fresh, read  # more than usual: they would push out one another
         for old, new in zip(blocks, fresh, strict=True):
             if new is not old:
-                self._cache.install(self._blocks.get(new.number), new, self._began)
-                self._blocks[new.number] = new
+                key = (wanted.name, new.number)
+                self._cache.install(key, self._blocks.get(key), new, self._began)
+                self._blocks[key] = new
         return fresh, read
 
-    async def _read(self, series_ids: NDArray[np.int64], span: Span) -> Runs:
+    async def _read(self, wanted: Content[Data], series_ids: NDArray[np.int64], span: Span) -> Data:
         assert self._connection is not None
-        assert self._reader is not None
-        return await self._reader.read(self._connection, series_ids, span)
+        return await wanted.read(self._connection, series_ids, span)
 
 
 Reading = tuple[list[int], NDArray[np.int64], Range]
@@ -283,13 +292,17 @@ def _numbers(span: Span) -> range:
     return range(span.start_ms // WIDTH_MS, span.end_ms // WIDTH_MS + 1)
 
 
-def _limited(runs: Runs, span: Span) -> Runs:
-    if len(runs) > span.max_samples:
+def _keys(wanted: Content[Any], span: Span) -> list[Key]:
+    return [(wanted.name, number) for number in _numbers(span)]
+
+
+def _limited(wanted: Content[Data], data: Data, span: Span) -> Data:
+    if wanted.load(data) > span.max_samples:
         raise TooManySamplesError
-    return runs
+    return data
 
 
-def _changed(blocks: Sequence[Block]) -> Iterator[Reading]:
+def _changed(blocks: Sequence[Block[Any]]) -> Iterator[Reading]:
     """Tell what has to be read again: all that neighbouring blocks with changes know."""
     for changed, run in groupby(range(len(blocks)), key=lambda place: bool(blocks[place].changed)):
         if changed:
@@ -299,7 +312,7 @@ def _changed(blocks: Sequence[Block]) -> Iterator[Reading]:
             yield places, known, (min(begin for begin, _ in ranges), max(end for _, end in ranges))
 
 
-def _missing(blocks: Sequence[Block], series_ids: NDArray[np.int64]) -> Iterator[Reading]:
+def _missing(blocks: Sequence[Block[Any]], series_ids: NDArray[np.int64]) -> Iterator[Reading]:
     """Tell what has to be read first: of neighbouring blocks that miss the same series at once."""
     absent = [block.missing(series_ids) for block in blocks]
     begin = 0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from waferscope_query.promql.history import HOUR_MS, RollupSelection
 from waferscope_query.storage.classic import ClassicPoints, classic_points
 from waferscope_query.storage.copied import HEADER_BYTES, milliseconds, parse_histograms
-from waferscope_query.storage.native import NativePoints, parse_native
+from waferscope_query.storage.native import NativeRuns, parse_native
 from waferscope_query.storage.reader import copy_rows, instant
 from waferscope_schemas import queries
 
@@ -116,7 +116,7 @@ async def read_classic(
 
 async def read_natives(
     connection: PoolConnectionProxy, series_ids: NDArray[np.int64], buckets: Buckets, part: Part
-) -> NativePoints:
+) -> NativeRuns:
     """Read histograms of any schema out of rollups; errors as `read_numbers`."""
     sql = _text("copy_rollup_natives", series_ids, buckets, _histogram_names(buckets, part))
     data = await copy_rows(connection, sql, buckets.max_rows)

@@ -11,12 +11,13 @@ from waferscope_query.promql.errors import ExecutionError, TooManySamplesError
 from waferscope_query.promql.history import Measure, RollupSelection
 from waferscope_query.promql.labels import LabelFrame, StringPool
 from waferscope_query.promql.source import Rollups, Samples
-from waferscope_query.storage.assemble import Read, assemble
+from waferscope_query.storage.assemble import Read, assemble, bucket_matchers
+from waferscope_query.storage.cache.contents import Classic
 from waferscope_query.storage.classic import ClassicPoints
 from waferscope_query.storage.copied import Points
 from waferscope_query.storage.index import OWN_PARTS, Found
 from waferscope_query.storage.index import Part as Shown
-from waferscope_query.storage.native import NativePoints, with_natives
+from waferscope_query.storage.native import NativeRuns, with_natives
 from waferscope_query.storage.rollups.reading import (
     Buckets,
     Part,
@@ -27,6 +28,7 @@ from waferscope_query.storage.rollups.reading import (
     read_numbers,
 )
 from waferscope_query.storage.runs import Runs
+from waferscope_query.storage.virtual import BucketLabels, exploded
 
 _COLUMNS = {  # the value first
     Measure.LAST: ("last",),
@@ -47,7 +49,7 @@ _MAY_HOLD_HISTOGRAMS = (Shown.NATIVE, Shown.EITHER)
 
 
 async def read_rollups(
-    connection: PoolConnectionProxy, selection: RollupSelection, found: Found, pool: StringPool, max_samples: int
+    connection: PoolConnectionProxy, selection: RollupSelection, found: Found, labels: BucketLabels, max_samples: int
 ) -> Rollups:
     """Read what a selection asks of rollups.
 
@@ -55,7 +57,7 @@ async def read_rollups(
         connection: An open connection.
         selection: What is asked.
         found: The rows of the index that it names.
-        pool: Interns the values of `le`.
+        labels: Numbers the values of `le`.
         max_samples: Samples that may come of it at most, see `Rollups.held`.
 
     Raises:
@@ -66,7 +68,7 @@ async def read_rollups(
     numbers, histograms = await _numbers(connection, selection, found, buckets), _NOTHING
     if not np.all(found.parts == Shown.PLAIN):
         histograms = await _histograms(connection, selection, found, buckets)
-    rollups = await asyncio.to_thread(_assembled, selection, found, pool, _Answers(numbers, *histograms), max_samples)
+    rollups = await asyncio.to_thread(_assembled, selection, found, labels, _Answers(numbers, *histograms), max_samples)
     if rollups.held > max_samples:
         raise TooManySamplesError
     return rollups
@@ -78,10 +80,10 @@ class _Answers:
 
     numbers: Rows
     classic: list[ClassicPoints]
-    natives: NativePoints | None
+    natives: NativeRuns | None
 
 
-_Histograms = tuple[list[ClassicPoints], NativePoints | None]
+_Histograms = tuple[list[ClassicPoints], NativeRuns | None]
 _NOTHING: _Histograms = ([], None)
 
 
@@ -113,28 +115,38 @@ async def _histograms(
     return bounded, natives if natives is not None and len(natives.ts) else None
 
 
-def _assembled(selection: RollupSelection, found: Found, pool: StringPool, read: _Answers, max_samples: int) -> Rollups:
+def _assembled(
+    selection: RollupSelection, found: Found, labels: BucketLabels, read: _Answers, max_samples: int
+) -> Rollups:
     numbers, classic, natives = read.numbers, read.classic, read.natives
     if selection.measure is Measure.COUNT:
         classic, numbers, natives = [_counted(points) for points in classic], _with_counts(numbers, natives), None
+    shown = _shown(selection, found, classic, labels)
     # Samples are assembled with their rows' numbers for values: so all columns come into their order.
     rows = Points(numbers.series, numbers.ts, np.arange(len(numbers.ts), dtype=np.float64))
     together = selection.measure is not Measure.INCREASE
     if together and (classic or natives is not None):
         points = _runs(Points(numbers.series, numbers.ts, numbers.columns[0]))
-        samples = assemble(found, Read(points, classic, max_samples), selection.matchers, pool)
+        samples = assemble(found, Read(points, shown, max_samples), labels)
         return Rollups(_with_own(samples, found, natives, selection.start_ms), np.zeros((0, 0)))
-    samples = assemble(found, Read(_runs(rows), [], max_samples), selection.matchers, pool)
+    samples = assemble(found, Read(_runs(rows), None, max_samples), labels)
     columns = np.ascontiguousarray(numbers.columns[:, samples.values.astype(np.int64)])
     samples = replace(samples, values=columns[0])
     if not classic and natives is None:
         return Rollups(samples, columns[1:])
-    whole = assemble(found, Read(None, classic, max_samples), selection.matchers, pool)
+    whole = assemble(found, Read(None, shown, max_samples), labels)
     return Rollups(samples, columns[1:], _with_own(whole, found, natives, selection.start_ms))
 
 
 def _runs(points: Points) -> Runs:
     return Runs.of(points, np.unique(points.series))
+
+
+def _shown(selection: RollupSelection, found: Found, classic: list[ClassicPoints], labels: BucketLabels) -> Runs | None:
+    """What the selection shows of histograms as classic series."""
+    if not classic:
+        return None
+    return Classic.of(found, bucket_matchers(selection.matchers), labels).narrowed(exploded(classic, labels))
 
 
 def _counted(points: ClassicPoints) -> ClassicPoints:
@@ -143,18 +155,18 @@ def _counted(points: ClassicPoints) -> ClassicPoints:
     return replace(points, buckets=buckets, sum=points.count)
 
 
-def _with_counts(numbers: Rows, natives: NativePoints | None) -> Rows:
+def _with_counts(numbers: Rows, natives: NativeRuns | None) -> Rows:
     if natives is None:
         return numbers
     return Rows(
-        np.concatenate([numbers.series, natives.series]),
+        np.concatenate([numbers.series, natives.owners]),
         np.concatenate([numbers.ts, natives.ts]),
         np.concatenate([numbers.columns, natives.table.head[None, :, 0]], axis=1),
     )
 
 
-def _with_own(samples: Samples, found: Found, natives: NativePoints | None, start_ms: int) -> Samples:
-    if natives is None:
+def _with_own(samples: Samples, found: Found, natives: NativeRuns | None, start_ms: int) -> Samples:
+    if natives is None or not len(natives):
         return samples
     own = found.take(np.isin(found.parts, _MAY_HOLD_HISTOGRAMS))
     return with_natives(samples, own.labels, own.series_ids, natives, start_ms)
