@@ -36,7 +36,7 @@ from support.processes import waferscope
 
 STEPS = 240
 ROUNDS = 9
-_WARMING_S = 2.5  # until what was written has been read without anybody asking
+_WARMING_S = 4.0  # until what was written has been read without anybody asking
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,21 @@ def _service(url: str) -> Iterator[httpx.Client]:
         httpx.Client(base_url=address, timeout=120, headers={"Accept-Encoding": "identity"}) as client,
     ):
         process.wait_healthy(f"{address}/v1/readyz", within_s=120)
+        _wait_until_warm(client)
         yield client
+
+
+def _wait_until_warm(client: httpx.Client) -> None:
+    """Wait until the recent past is in memory: until no more comes."""
+    known = -1.0
+    while (found := _cached(client)) != known or not found:
+        known = found
+        time.sleep(_WARMING_S)
+
+
+def _cached(client: httpx.Client) -> float:
+    lines = client.get("/metrics").text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("waferscope_query_cache_bytes "))
 
 
 def _report(name: str, ours: Server, theirs: Server | None) -> None:

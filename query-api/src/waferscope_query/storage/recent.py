@@ -22,14 +22,17 @@ async def keep_warm(source: DatabaseSource, window_s: float) -> None:
         source: Whose cache is filled: at most half of it, so that old ranges have their place, too.
         window_s: How far back, seconds; 0 keeps nothing warm.
     """
+    first = True
     while window_s > 0:
         began = time.monotonic()
         try:
             await warm(source, window_s)
         except StorageError as error:  # the next query tells its client
             _LOGGER.debug("nothing is kept warm for now: %s", error)
-        idle = began - source.queried_at > _IDLE_S
-        await asyncio.sleep(max(_IDLE_PAUSE_S if idle else _PAUSE_S, _SHARE * (time.monotonic() - began)))
+        pause = _IDLE_PAUSE_S if began - source.queried_at > _IDLE_S else _PAUSE_S
+        took = 0.0 if first else time.monotonic() - began  # the first round reads what was written in all the window
+        first = False
+        await asyncio.sleep(max(pause, _SHARE * took))
 
 
 async def warm(source: DatabaseSource, window_s: float) -> int:

@@ -24,7 +24,7 @@ from waferscope_query.storage.cache.session import SampleCache, Session
 from waferscope_query.storage.classic import ClassicPoints, bucket_texts
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.follower import Follower
-from waferscope_query.storage.index import BUCKET_LABEL, Found, Part, SeriesIndex
+from waferscope_query.storage.index import BUCKET_LABEL, OWN_PARTS, Found, Part, SeriesIndex
 from waferscope_query.storage.reader import Span, instant, one_snapshot, read_histograms, read_starts
 from waferscope_query.storage.rollups.borders import BorderWatch
 from waferscope_query.storage.rollups.select import no_rollups, read_rollups
@@ -56,6 +56,7 @@ class DatabaseSource:
         self.follower = Follower(database, self.index, cache, self._reader)
         self.cache = cache
         self.queried_at = time.monotonic()
+        self._everything: tuple[int, list[Content[Any]]] = (0, [])  # of an index of that size
         self._database = database
         self._borders = BorderWatch(database)
         self._buckets = BucketLabels(self.pool)
@@ -83,10 +84,15 @@ class DatabaseSource:
         return [samples.get(one) or no_samples(self.pool) for one in selections]
 
     def everything(self) -> list[Content[Any]]:
-        """All that can be kept in memory, of all series."""
-        found = self.index.everything()
+        """All that can be kept in memory, of all series; the same arrays as long as there are no new ones."""
+        if self._everything[0] != len(self.index):
+            found = self.index.everything()
+            self._everything = len(found), self._contents(found)
+        return self._everything[1]
+
+    def _contents(self, found: Found) -> list[Content[Any]]:
         whole: list[Content[Any]] = [
-            Floats(self.index.stored_ids(), self._reader),
+            Floats(np.unique(found.series_ids[np.isin(found.parts, OWN_PARTS)]), self._reader),
             Classic.of(found, (), self._buckets),
             Natives.of(found),
         ]
