@@ -41,6 +41,7 @@ Presented = tuple[int, Part, Mapping[str, str]]
 """A row of the index: stored series, part, label set with `__name__`."""
 
 _PARTS = {"histogram": Part.NATIVE, "unknown": Part.EITHER}  # by kind
+_OWN_LABELS = 2  # looking at the labels of a row takes as much as going through so many of a posting list
 _SUFFIXES = {Part.BUCKET: "_bucket", Part.SUM: "_sum", Part.COUNT: "_count"}
 
 
@@ -96,6 +97,32 @@ class Statistics:
     values_by_label: list[tuple[str, int]]
     bytes_by_label: list[tuple[str, int]]
     by_pair: list[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Choice:
+    """What a matcher chooses.
+
+    Attributes:
+        matcher: The condition.
+        keeps: Whether rows with the values pass; otherwise all others do.
+        postings: Of its label.
+        values: Of the label.
+    """
+
+    matcher: Matcher
+    keeps: bool
+    postings: Postings
+    values: Codes
+
+    @property
+    def size(self) -> int:
+        """How many rows carry the values."""
+        return self.postings.size_of(self.values)
+
+    def rows(self) -> Rows:
+        """The rows that carry them."""
+        return self.postings.rows_of(self.values)
 
 
 class SeriesIndex:
@@ -190,13 +217,6 @@ class SeriesIndex:
             ids, parts = self._series_ids.view.copy(), self._parts.view.copy()
             return Found(LabelFrame.blank(len(ids), self._pool), ids, parts)
 
-    def stored_ids(self) -> NDArray[np.int64]:
-        """Every stored series once, ascending."""
-        with self._lock:
-            own = np.isin(self._parts.view, OWN_PARTS)
-            ids: NDArray[np.int64] = np.sort(self._series_ids.view[own])
-            return ids
-
     @property
     def stored(self) -> int:
         """Number of stored series."""
@@ -242,34 +262,33 @@ class SeriesIndex:
     def _match(self, matchers: list[Matcher]) -> Rows:
         open_ended = [matcher for matcher in matchers if matcher.name == BUCKET_LABEL]
         closed = [matcher for matcher in matchers if matcher.name != BUCKET_LABEL]
-        rows = self._intersect([m for m in closed if not m.matches("")])
-        for matcher in closed:
-            if matcher.matches(""):
-                rows = rows[~positions(rows, self._carrying(matcher, wanted=False))[1]]
+        choices = sorted((self._choice(matcher) for matcher in closed), key=lambda one: (not one.keeps, one.size))
+        first = choices.pop(0) if choices and choices[0].keeps else None
+        rows = np.arange(len(self), dtype=np.int32) if first is None else first.rows()
+        for choice in choices:
+            rows = rows[self._passing(rows, choice)]
         for matcher in open_ended:
             fits = matcher.matches_codes(self._column(rows, BUCKET_LABEL), self._pool)
             rows = rows[fits | (self._parts.view[rows] == Part.BUCKET)]
         return rows
 
-    def _intersect(self, matchers: list[Matcher]) -> Rows:
-        """Rows that satisfy all matchers, none of which accepts an absent label."""
-        if not matchers:
-            return np.arange(len(self), dtype=np.int32)
-        smallest, *others = sorted((self._carrying(matcher, wanted=True) for matcher in matchers), key=len)
-        for other in others:
-            smallest = smallest[positions(smallest, other)[1]]
-        return smallest
-
-    def _carrying(self, matcher: Matcher, *, wanted: bool) -> Rows:
-        """Rows that carry the label with a value for which the matcher says `wanted`; each value is asked once."""
-        postings = self._posting(matcher.name)
+    def _choice(self, matcher: Matcher) -> "_Choice":
+        """Choose the values of a label that decide: those that pass, or, where its absence passes, those that don't."""
+        postings, keeps = self._posting(matcher.name), not matcher.matches("")
         if postings is None:
-            return np.zeros(0, np.int32)
-        if matcher.op is MatchOp.EQUAL and wanted:
+            return _Choice(matcher, keeps, Postings(), np.zeros(0, np.int32))
+        if matcher.op is MatchOp.EQUAL and keeps:
             code = self._pool.find(matcher.value)
-            return postings.rows_of(np.array([] if code is None else [code], np.int32))
+            return _Choice(matcher, keeps, postings, np.array([] if code is None else [code], np.int32))
         values = postings.values()
-        return postings.rows_of(values[matcher.matches_codes(values, self._pool) == wanted])
+        return _Choice(matcher, keeps, postings, values[matcher.matches_codes(values, self._pool) == keeps])
+
+    def _passing(self, rows: Rows, choice: "_Choice") -> NDArray[np.bool_]:
+        """Tell which rows pass: by their own labels where that is less than going through all rows of the values."""
+        if choice.size > _OWN_LABELS * len(rows):
+            return choice.matcher.matches_codes(self._column(rows, choice.matcher.name), self._pool)
+        carrying = positions(rows, choice.rows())[1]
+        return carrying if choice.keeps else ~carrying
 
     def _posting(self, name: str) -> Postings | None:
         code = self._pool.find(name)

@@ -50,6 +50,12 @@ class Postings:
         distinct, counts = np.unique(values, return_counts=True)
         return distinct, counts.astype(np.int64)
 
+    def size_of(self, values: Codes) -> int:
+        """How many rows carry one of some distinct values."""
+        at, known = positions(values, self._base_values)
+        base = (self._base_starts[at[known] + 1] - self._base_starts[at[known]]).sum()
+        return int(base + np.isin(self._tail_values.view, values).sum())
+
     def rows_of(self, values: Codes) -> Rows:
         """Rows that carry one of some distinct values."""
         at, known = positions(values, self._base_values)
