@@ -9,7 +9,8 @@ import asyncpg
 import httpx
 import msgspec
 import pytest
-from support import databases, processes
+from support import databases, processes, promql_samples
+from support.fuzzing import seed
 from support.ports import free_port
 
 from waferscope_query.promql.histograms import Histogram
@@ -117,11 +118,13 @@ class Service:
         url: Where it listens.
         database_url: Its database.
         http: A client of it.
+        process: What it runs as.
     """
 
     url: str
     database_url: str
     http: httpx.Client
+    process: processes.Process
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +142,7 @@ def service(postgres_url: str, template_database: str) -> Iterator[Service]:
             httpx.Client(base_url=url, timeout=60) as client,
         ):
             process.wait_healthy(f"{url}/v1/readyz", within_s=60)
-            yield Service(url, database_url, client)
+            yield Service(url, database_url, client, process)
 
 
 @pytest.fixture
@@ -148,3 +151,19 @@ async def served(service: Service) -> AsyncIterator[Writer]:
     connection = await asyncpg.connect(service.database_url)
     yield Writer(connection)
     await connection.close()
+
+
+@pytest.fixture(scope="module")
+def filled(service: Service) -> Service:
+    """The running service, with the samples that random expressions ask for."""
+
+    async def write() -> None:
+        connection = await asyncpg.connect(service.database_url)
+        writer = Writer(connection)
+        for one in promql_samples.series(seed()):
+            labels = dict(one.labels)
+            await writer.samples(await writer.series(labels.pop("__name__"), **labels), *one.samples)
+        await connection.close()
+
+    databases.run(write())
+    return service

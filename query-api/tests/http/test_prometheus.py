@@ -93,6 +93,13 @@ async def test_grafana_finds_metrics_labels_and_metadata(service: Service, serve
     assert metric in get("label/__name__/values")["data"]
 
 
+def test_an_answer_shows_ten_annotations_of_a_kind(service: Service) -> None:
+    fields = {"query": "quantile_over_time(time(), vector(1)[1m:])", "start": T0, "end": T0 + 11, "step": 1}
+    answer = service.http.get("/api/v1/query_range", params=fields).json()
+    assert answer["warnings"][0].startswith("PromQL warning: quantile value should be between 0 and 1, got 1.8e+09")
+    assert answer["warnings"][10:] == ["2 more warning annotations omitted"]
+
+
 @pytest.mark.parametrize(
     ("path", "suffix", "fields"),
     [("query_range", "", {"start": T0, "end": T0, "step": 15}), ("query", "[1m]", {"time": T0})],

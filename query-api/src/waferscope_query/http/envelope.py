@@ -14,6 +14,7 @@ from waferscope_query.http.errors import ErrorType
 _MIN_COMPRESSED = 1024  # bytes; below, the header costs more than it saves
 _GZIP_WINDOW = 31  # zlib's way to ask for a gzip header
 _FASTEST = 1
+_MOST_NOTES = 10  # of a kind, as Prometheus's API shows them
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,17 @@ class Success:
 def success_body(success: Success) -> bytes:
     """Wrap a result."""
     notes = b"".join(
-        b',"%s":%s' % (name, msgspec.json.encode(texts))
-        for name, texts in ((b"warnings", success.warnings), (b"infos", success.infos))
+        b',"%ss":%s' % (kind.encode(), msgspec.json.encode(_shown(kind, texts)))
+        for kind, texts in (("warning", success.warnings), ("info", success.infos))
         if texts
     )
     return b'{"status":"success","data":%s%s}' % (success.data, notes)
+
+
+def _shown(kind: str, texts: Sequence[str]) -> list[str]:
+    """The first annotations of a kind, and how many more there are (util/annotations, AsStrings)."""
+    more = len(texts) - _MOST_NOTES
+    return [*texts[:_MOST_NOTES], *([f"{more} more {kind} annotations omitted"] if more > 0 else [])]
 
 
 def failure(kind: ErrorType, message: str) -> Response:
