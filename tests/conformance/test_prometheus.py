@@ -35,6 +35,9 @@ LATER_WORDS = [
 ]
 # Where Prometheus 3.7 has another opinion than later versions: by the expression and what differs.
 OTHERWISE = [
+    ("(stddev|stdvar).*time", r"expected [\d.]+, got", "of times, the deviation is what cancellation leaves of it"),
+    ("sort", "^warnings: .*annotations omitted", "the warning of a sort is one more here"),
+    ("sort.*(quantile|time)", "^warnings: ", "the warning of a sort is the eleventh here"),
     ("", "expected timeout", "too much to compute is found out by computing"),
     ("", "unknown node type", "durations in place of numbers can be read and not be evaluated"),
     (r"\w\.", "trailing commas not allowed", "names in UTF-8 have to be quoted"),
