@@ -6,6 +6,7 @@ It states the rules as plainly as they can be said, and is compared with the col
 from __future__ import annotations
 
 import math
+import operator
 import statistics
 import struct
 from collections import defaultdict
@@ -21,10 +22,14 @@ from waferscope_query.promql.parsing.tree import (
     Aggregate,
     Binary,
     Call,
+    Cardinality,
     Expr,
+    Matching,
     MatrixSelector,
     NumberLiteral,
     Paren,
+    Selecting,
+    Subquery,
     VectorSelector,
 )
 
@@ -40,7 +45,7 @@ def evaluate_at(node: Expr, series: Series, time: int) -> Vector:
     if isinstance(node, Paren):
         return evaluate_at(node.expr, series, time)
     if isinstance(node, VectorSelector):
-        return _newest(node, series, time - node.offset_ms)
+        return _newest(node, series, _moment(node, time))
     if isinstance(node, Call):
         return _call(node, series, time)
     if isinstance(node, Aggregate):
@@ -74,17 +79,38 @@ def _newest(node: VectorSelector, series: Series, time: int) -> Vector:
     return vector
 
 
+def _moment(node: Selecting, time: int) -> int:
+    """The time that a selector or subquery looks at: `@` holds it fixed, `offset` shifts it."""
+    assert node.at is None or isinstance(node.at, int)
+    return (time if node.at is None else node.at) - node.offset_ms
+
+
 def _call(node: Call, series: Series, time: int) -> Vector:
     argument = node.args[0]
-    assert isinstance(argument, MatrixSelector)
-    end, width = time - argument.offset_ms, argument.range_ms
+    assert isinstance(argument, MatrixSelector | Subquery)
+    end, width = _moment(argument, time), argument.range_ms
     vector = {}
-    for labels, points in _matching(argument.selector.matchers, series):
-        window = [(ts, value) for ts, value in points if end - width < ts <= end and not _is_stale(value)]
-        value = _of_window(node.function, window, end - width, end)
+    for key, points in _windows(argument, series, end):
+        value = _of_window(node.function, points, end - width, end)
         if value is not None:
-            vector[_nameless(_key(labels))] = value
+            vector[key if node.function == "last_over_time" else _nameless(key)] = value
     return vector
+
+
+def _windows(argument: MatrixSelector | Subquery, series: Series, end: int) -> list[tuple[Labels, Points]]:
+    """The samples of each series in the range that ends at a time; its start is no part of it."""
+    start = end - argument.range_ms
+    if isinstance(argument, MatrixSelector):
+        return [
+            (_key(labels), [(ts, value) for ts, value in points if start < ts <= end and not _is_stale(value)])
+            for labels, points in _matching(argument.selector.matchers, series)
+        ]
+    assert argument.step_ms is not None
+    windows: dict[Labels, Points] = defaultdict(list)
+    for moment in range((start // argument.step_ms + 1) * argument.step_ms, end + 1, argument.step_ms):
+        for key, value in evaluate_at(argument.expr, series, moment).items():
+            windows[key].append((moment, value))
+    return list(windows.items())
 
 
 _REDUCTIONS: dict[str, Callable[[list[float]], float]] = {
@@ -94,6 +120,8 @@ _REDUCTIONS: dict[str, Callable[[list[float]], float]] = {
     "max_over_time": max,
     "count_over_time": len,
     "stddev_over_time": statistics.pstdev,
+    "last_over_time": lambda values: values[-1],
+    "present_over_time": lambda _: 1.0,
     "resets": lambda values: sum(later < earlier for earlier, later in pairwise(values)),
     "changes": lambda values: sum(later != earlier for earlier, later in pairwise(values)),
 }
@@ -105,6 +133,8 @@ def _of_window(function: str, window: Points, start: int, end: int) -> float | N
         return float(_REDUCTIONS[function](values)) if values else None
     if len(values) < 2:
         return None
+    if function in {"irate", "idelta"}:
+        return _of_last_two(function, window[-2:])
     counter = function != "delta"
     change = values[-1] - values[0]
     if counter:
@@ -120,6 +150,26 @@ def _of_window(function: str, window: Points, start: int, end: int) -> float | N
     return stretched / ((end - start) / 1000) if function == "rate" else stretched
 
 
+def _of_last_two(function: str, window: Points) -> float:
+    (before, earlier), (at, later) = window
+    if function == "idelta":
+        return later - earlier
+    change = later if later < earlier else later - earlier
+    return change / ((at - before) / 1000)
+
+
+_GROUPS: dict[str, Callable[[list[float]], float]] = {
+    "sum": math.fsum,
+    "avg": statistics.fmean,
+    "min": min,
+    "max": max,
+    "count": len,
+    "group": lambda _: 1.0,
+    "stddev": statistics.pstdev,
+    "stdvar": statistics.pvariance,
+}
+
+
 def _aggregate(node: Aggregate, vector: Vector) -> Vector:
     groups: dict[Labels, list[float]] = defaultdict(list)
     for key, value in vector.items():
@@ -127,17 +177,95 @@ def _aggregate(node: Aggregate, vector: Vector) -> Vector:
             p for p in key if (p[0] in node.grouping) != node.without and not (node.without and p[0] == METRIC_NAME)
         ]
         groups[tuple(kept)].append(value)
-    reduce = {"sum": math.fsum, "avg": statistics.fmean, "min": min, "max": max, "count": len}[node.op]
-    return {key: float(reduce(values)) for key, values in groups.items()}
+    return {key: float(_GROUPS[node.op](values)) for key, values in groups.items()}
+
+
+_ARITHMETIC: dict[str, Callable[[float, float], float]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+}
+_COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    "<": operator.lt,
+    ">=": operator.ge,
+    "<=": operator.le,
+}
+
+
+class ManyMatchesError(Exception):
+    """A series has more than one partner: no answer at all."""
 
 
 def _binary(node: Binary, series: Series, time: int) -> Vector:
     left = evaluate_at(node.left, series, time)
     if isinstance(node.right, NumberLiteral):
-        assert node.op == ">"
-        return {key: value for key, value in left.items() if value > node.right.value}
-    right = {_nameless(key): value for key, value in evaluate_at(node.right, series, time).items()}
-    if node.op in ("and", "unless"):
-        return {key: value for key, value in left.items() if (_nameless(key) in right) == (node.op == "and")}
-    assert node.op == "+"
-    return {_nameless(key): value + right[_nameless(key)] for key, value in left.items() if _nameless(key) in right}
+        found = {key: (value, node.right.value) for key, value in left.items()}
+        return _operated(node, found)
+    right = evaluate_at(node.right, series, time)
+    if node.op in ("and", "or", "unless"):
+        return _set_operator(node, left, right)
+    return _operated(node, _matched(node, left, right))
+
+
+def _match_key(matching: Matching, key: Labels) -> Labels:
+    if matching.on:
+        return tuple(pair for pair in key if pair[0] in matching.labels)
+    return tuple(pair for pair in key if pair[0] not in (METRIC_NAME, *matching.labels))
+
+
+def _set_operator(node: Binary, left: Vector, right: Vector) -> Vector:
+    ours = {_match_key(node.matching, key) for key in left}
+    theirs = {_match_key(node.matching, key) for key in right}
+    if node.op == "or":
+        return left | {key: value for key, value in right.items() if _match_key(node.matching, key) not in ours}
+    wanted = node.op == "and"
+    return {key: value for key, value in left.items() if (_match_key(node.matching, key) in theirs) == wanted}
+
+
+def _matched(node: Binary, left: Vector, right: Vector) -> dict[Labels, tuple[float, float]]:
+    """The pairs of values, by the labels of the result; the name is still among them."""
+    matching = node.matching
+    assert matching.cardinality in (Cardinality.ONE_TO_ONE, Cardinality.MANY_TO_ONE)
+    partners: dict[Labels, tuple[Labels, float]] = {}
+    for key, value in right.items():
+        if _match_key(matching, key) in partners and left:
+            raise ManyMatchesError
+        partners[_match_key(matching, key)] = (key, value)
+    found: dict[Labels, tuple[float, float]] = {}
+    taken = set()
+    for key, value in left.items():
+        match = _match_key(matching, key)
+        if match not in partners:
+            continue
+        partner, other = partners[match]
+        one_to_one = matching.cardinality == Cardinality.ONE_TO_ONE
+        labels = _pair_labels(node, key, partner)
+        if (match if one_to_one else labels) in taken:
+            raise ManyMatchesError
+        taken.add(match if one_to_one else labels)
+        found[labels] = (value, other)
+    return found
+
+
+def _pair_labels(node: Binary, many: Labels, one: Labels) -> Labels:
+    matching = node.matching
+    if matching.cardinality == Cardinality.ONE_TO_ONE:
+        kept = dict(_match_key(matching, many))
+        if node.op in _COMPARISONS and not matching.on:
+            kept |= {name: text for name, text in many if name == METRIC_NAME}
+        return _key(kept)
+    copied = {name: dict(one).get(name, "") for name in matching.include}
+    kept = dict(many if node.op in _COMPARISONS else _nameless(many)) | copied
+    return _key({name: text for name, text in kept.items() if text})
+
+
+def _operated(node: Binary, pairs: dict[Labels, tuple[float, float]]) -> Vector:
+    if node.op in _ARITHMETIC:
+        return {_nameless(key): _ARITHMETIC[node.op](*pair) for key, pair in pairs.items()}
+    compare = _COMPARISONS[node.op]
+    if node.return_bool:
+        return {_nameless(key): float(compare(*pair)) for key, pair in pairs.items()}
+    return {key: pair[0] for key, pair in pairs.items() if compare(*pair)}

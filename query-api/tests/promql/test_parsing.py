@@ -153,6 +153,7 @@ def test_modifiers_and_subqueries_are_kept_with_positions() -> None:
         "1" * 999_999 + "m",
         "fill " * 190_000,
         "a[5m" * 200_000,
+        "a" + "[5m:]" * 10_000,
     ],
     ids=[
         *(
@@ -165,7 +166,7 @@ def test_modifiers_and_subqueries_are_kept_with_positions() -> None:
             "signs of durations",
             "sums of durations",
         ),
-        *("choices", "signs of an offset", "digits", "a duration", "keywords", "brackets"),
+        *("choices", "signs of an offset", "digits", "a duration", "keywords", "brackets", "subqueries"),
     ],
 )
 def test_excessive_expressions_are_refused_at_once(expression: str) -> None:

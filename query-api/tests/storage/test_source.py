@@ -273,11 +273,11 @@ async def test_histograms_tell_since_when_they_count_in_all_their_forms(source: 
 async def test_a_series_may_hold_floats_and_histograms(source: DatabaseSource, writer: Writer) -> None:
     for kind in ("unknown", "histogram"):
         series = await writer.series("mixed", kind, of=kind)
-        await writer.samples(series, (T0, 1.5), (T0 + 2000, 2.5))
+        await writer.samples(series, (T0, 1.5), (T0 + 2000, 2.5), (T0 + 3000, 3.5))
         await writer.native(series, T0 + 1000, EXPONENTIAL, [-2, 2, 2, 1], [1, 2, 4])
         await writer.native(series, T0 + 2000, EXPONENTIAL, [-2, 2, 2, 1], [1, 2, 4])
         found = await natives(source, *named("mixed", of=kind))
-        assert found == [1.5, EXPONENTIAL, replace(EXPONENTIAL, hint=Hint.NOT_RESET)]
+        assert found == [1.5, EXPONENTIAL, replace(EXPONENTIAL, hint=Hint.NOT_RESET), 3.5]
 
 
 async def test_of_duplicate_native_histograms_the_highest_count_then_sum_wins(

@@ -108,7 +108,7 @@ def with_natives(
         return samples
     own = _samples(labels, series_ids, runs)
     both = _united(samples, own) if len(samples.ts) else own
-    return take_series(with_reset_hints(both), np.arange(len(both.labels)), start_ms, int(runs.ts.max()))
+    return take_series(with_reset_hints(both), np.arange(len(both.labels)), start_ms, int(both.ts.max()))
 
 
 def _samples(labels: LabelFrame, series_ids: NDArray[np.int64], runs: NativeRuns) -> Samples:

@@ -46,10 +46,11 @@ def compare(op: str, left: Floats, right: Floats) -> NDArray[np.bool_]:
 
 
 def larger(left: Floats, right: Floats) -> Floats:
-    """The larger one; NaN where one is, unless the other is +Inf."""
-    return np.where(np.isposinf(left) | np.isposinf(right), np.inf, np.maximum(left, right))
+    """The larger one; NaN where one is, unless the other is +Inf; of two zeros the positive one (Go's math.Max)."""
+    found = np.where((left == 0) & (right == 0), left + right, np.maximum(left, right))
+    return np.where(np.isposinf(left) | np.isposinf(right), np.inf, found)
 
 
 def smaller(left: Floats, right: Floats) -> Floats:
-    """The smaller one; NaN where one is, unless the other is -Inf."""
-    return np.where(np.isneginf(left) | np.isneginf(right), -np.inf, np.minimum(left, right))
+    """The smaller one; NaN where one is, unless the other is -Inf; of two zeros the negative one (Go's math.Min)."""
+    return -larger(-left, -right)

@@ -113,6 +113,7 @@ class Parser:
             return self._unary(sign)
         expr = self._primary()
         while postfix := _POSTFIX.get(self._cursor.token.kind):
+            self._cursor.deepen()  # each subquery is a level of the tree
             expr = postfix(self._cursor, expr)
         return expr
 
