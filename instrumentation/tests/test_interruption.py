@@ -258,17 +258,19 @@ def test_time_limits_from_threads_reach_jobs(receiver: Any, run: Any) -> None:
             pass
         reached = []
         def work():
+            with waferscope.job("overlay") as job:
+                begun.set()
+                while time.monotonic() < deadline:
+                    with job.step("fit"):
+                        pass
+        def limited():  # in a frame of its own: a jump between blocks may raise outside of the handlers of its frame
             try:
-                with waferscope.job("overlay") as job:
-                    begun.set()
-                    while time.monotonic() < deadline:
-                        with job.step("fit"):
-                            pass
+                work()
             except LimitError:
                 reached.append(True)
         for _ in range(20):
             deadline, begun = time.monotonic() + 10, threading.Event()
-            thread = threading.Thread(target=work)
+            thread = threading.Thread(target=limited)
             thread.start()
             begun.wait()
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(LimitError))
