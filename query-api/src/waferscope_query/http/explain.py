@@ -26,7 +26,6 @@ from waferscope_query.promql.usage import Read
 from waferscope_query.storage.source import DatabaseSource
 
 _ASKED = ("query", "time", "start", "end", "step")
-_YES = ("1", "true")
 
 
 class ExplainApi:
@@ -65,9 +64,9 @@ class ExplainApi:
         with self._activity.query(**{name: parameters.first(name) for name in _ASKED}):
             plan = beyond_raw(await planned(planning), await self._source.borders())
             stages = {"queue": milliseconds(control.waited), "plan": milliseconds(time.perf_counter() - began)}
-            if parameters.first("plan") in _YES:
+            if parameters.flag("plan"):
                 return Success(dump(await self._told(plan, None, stages, {})))
-            return await self._answered(plan, stages, parameters.first("nocache") in _YES, control)
+            return await self._answered(plan, stages, parameters.flag("nocache"), control)
 
     async def _answered(self, plan: Plan, stages: dict[str, float], uncached: bool, control: Control) -> Success:  # noqa: FBT001
         trace = Trace()

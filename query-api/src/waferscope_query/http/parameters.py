@@ -60,6 +60,10 @@ class Parameters:
         """Every value of a field."""
         return [value for field, value in self.fields if field == name]
 
+    def flag(self, name: str) -> bool:
+        """Whether a field of ours says yes."""
+        return self.first(name) in ("1", "true")
+
     def time(self, name: str, default: int) -> int:
         """A time in milliseconds, or a default where the field is empty."""
         text = self.first(name)

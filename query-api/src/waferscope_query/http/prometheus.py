@@ -98,7 +98,7 @@ class PrometheusApi:
         planning = over_range(parameters, self._limits)
         with self._noted(parameters, "start", "end", "step"):
             plan = await planned(planning)
-            reach = None if limit or parameters.first("stats") or _bypassing(parameters) else reach_of(plan)
+            reach = None if limit or parameters.first("stats") or parameters.flag("nocache") else reach_of(plan)
             if reach is None or beyond_raw(plan, await self._source.borders()).rollups:
                 return await self._answer(plan, parameters, control, limit)
             return await self._answer_by_steps(plan, reach, control)
@@ -146,7 +146,7 @@ class PrometheusApi:
         return self._activity.query(**{name: parameters.first(name) for name in ("query", *names)})
 
     def _source_for(self, parameters: Parameters) -> Source:
-        return self._uncached if _bypassing(parameters) else self._source
+        return self._uncached if parameters.flag("nocache") else self._source
 
     async def _answer(self, plan: Plan, parameters: Parameters, control: Control, limit: int) -> Success:
         """Answer a query as a whole."""
@@ -180,11 +180,6 @@ class PrometheusApi:
         question = Question(key, plan.grid, reach)
         result = await answer_by_steps(self._results, question, compute, self._source.follower.refresh)
         return Success(result.data, result.warnings, result.infos)
-
-
-def _bypassing(parameters: Parameters) -> bool:
-    """Whether a request wants nothing from memory."""
-    return parameters.first("nocache") in ("1", "true")
 
 
 def _span(parameters: Parameters) -> tuple[int, int, int]:

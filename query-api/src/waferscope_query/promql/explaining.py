@@ -23,11 +23,8 @@ from waferscope_query.promql.parsing.tree import (
 )
 from waferscope_query.promql.plan import Plan
 from waferscope_query.promql.printing.plain import duration_text
-from waferscope_query.promql.source import Samples, Selection
+from waferscope_query.promql.source import USUAL_INTERVAL_MS, Samples, Selection
 from waferscope_query.promql.usage import Read
-
-USUAL_INTERVAL_MS = 15_000
-"""Between the samples of a series, where only its existence is known: the export interval of wrapper and Collector."""
 
 
 def tree(plan: Plan, trace: Trace | None = None) -> dict[str, Any]:

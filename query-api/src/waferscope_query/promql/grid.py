@@ -27,6 +27,11 @@ class Grid:
         return np.arange(self.start_ms, self.end_ms + 1, self.step_ms, dtype=np.int64)
 
     @property
+    def last_ms(self) -> int:
+        """The last step."""
+        return self.start_ms + (self.count - 1) * self.step_ms
+
+    @property
     def count(self) -> int:
         """How many steps there are."""
         return max(0, (self.end_ms - self.start_ms) // self.step_ms + 1)

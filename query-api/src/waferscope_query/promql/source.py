@@ -14,6 +14,9 @@ from waferscope_query.promql.history import Borders, RollupSelection
 from waferscope_query.promql.labels import LabelFrame, StringPool
 from waferscope_query.promql.matchers import Matcher
 
+USUAL_INTERVAL_MS = 15_000
+"""Between the samples of a series, where only its existence is known: the export interval of wrapper and Collector."""
+
 STALE_BITS = 0x7FF0000000000002
 """The NaN that says: from here on this series has no value (Prometheus, value.StaleNaN)."""
 

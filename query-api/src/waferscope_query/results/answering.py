@@ -42,17 +42,18 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some steps of an answer: as text, or rendered as a whole where it can't be taken apart."""
+    """Some steps of an answer: as text, or rendered as a whole where it can't be taken apart; what is said of them."""
 
-    answer: Answer
     matrix: Matrix | None
     data: bytes
+    warnings: tuple[str, ...]
+    infos: tuple[str, ...]
 
     @classmethod
     def of(cls, answer: Answer) -> Piece:
         """Render an answer."""
         matrix = Matrix.of(answer)
-        return cls(answer, matrix, b"" if matrix is not None else render(answer))
+        return cls(matrix, b"" if matrix is not None else render(answer), answer.warnings, answer.infos)
 
 
 async def answer_by_steps(
@@ -70,7 +71,8 @@ async def answer_by_steps(
         refresh: Asks the change feed, so that the cache knows of everything that was committed before the call.
 
     Raises:
-        WaferscopeQueryError: As `compute` and `refresh` do.
+        PromQLError: As `compute` does.
+        StorageError: As `compute` and `refresh` do.
     """
     async with cache.turn(question.key):
         if question.key in cache:
@@ -83,13 +85,13 @@ async def answer_by_steps(
                     return result
     piece = await compute(question.grid)  # late data amid the query, or histograms beside floats: all of it anew
     data = piece.data if piece.matrix is None else await asyncio.to_thread(piece.matrix.data)
-    return Result(data, piece.answer.warnings, piece.answer.infos)
+    return Result(data, piece.warnings, piece.infos)
 
 
 async def _finished(cache: ResultCache, attempt: Attempt, piece: Piece | None, reach: Reach) -> Result | None:
     """Put known and computed steps together, and keep them; None where that can't be done."""
-    warnings: tuple[str, ...] = () if piece is None else piece.answer.warnings
-    infos: tuple[str, ...] = () if piece is None else piece.answer.infos
+    warnings: tuple[str, ...] = () if piece is None else piece.warnings
+    infos: tuple[str, ...] = () if piece is None else piece.infos
     if piece is not None and piece.matrix is None:
         return None if attempt.entry is not None else Result(piece.data, warnings, infos)
     if attempt.entry is not None:
@@ -110,5 +112,5 @@ async def _finished(cache: ResultCache, attempt: Attempt, piece: Piece | None, r
 def _joined(attempt: Attempt, matrix: Matrix | None, reach: Reach, infos: tuple[str, ...]) -> tuple[Entry, bytes]:
     """Put known and computed steps together: what to keep, and what to answer."""
     grid, joined = attempt.joined(matrix)
-    entry = Entry(grid, joined, reach, infos, (grid.start_ms, grid.start_ms + (grid.count - 1) * grid.step_ms))
+    entry = Entry(grid, joined, reach, infos, (grid.start_ms, grid.last_ms))
     return entry, entry.part(attempt.grid).data()

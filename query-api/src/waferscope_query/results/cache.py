@@ -97,7 +97,7 @@ class Attempt:
     def of(cls, key: Key, grid: Grid, entry: Entry | None) -> Attempt:
         """Compare what is wanted with what is there; steps in the midst of what is wanted are of no use."""
         step = grid.step_ms
-        last_wanted = grid.start_ms + (grid.count - 1) * step
+        last_wanted = grid.last_ms
         first, last = (0, -1) if entry is None else entry.valid
         first, last = max(first, grid.start_ms), min(last, last_wanted)
         if entry is None or first > last or (first > grid.start_ms and last < last_wanted):

@@ -8,14 +8,14 @@ from asyncpg.pool import PoolConnectionProxy
 from numpy.typing import NDArray
 
 from waferscope_query.promql.errors import TooManySamplesError
-from waferscope_query.storage.cache import kernels
+from waferscope_query.promql.source import USUAL_INTERVAL_MS
+from waferscope_query.storage.cache.splicing import gathered
 from waferscope_query.storage.database import Database
 from waferscope_query.storage.reader import Span, read_samples, same_snapshot
 from waferscope_query.storage.runs import Runs
 from waferscope_schemas import queries
 
 _SQL = queries.load("waferscope_query")
-_USUAL_STEP_MS = 15_000
 _ALL_FROM = 2  # the part of all series from which on reading those of all is faster
 _MUCH = 50_000  # samples: worth a second connection
 
@@ -50,7 +50,10 @@ class SampleReader:
         self, connection: PoolConnectionProxy, series_ids: NDArray[np.int64], span: Span, *, most: bool
     ) -> Runs:
         middle = (span.start_ms + span.end_ms) // 2
-        if len(series_ids) * (span.end_ms - span.start_ms) // _USUAL_STEP_MS < _MUCH or not self._database.to_spare():
+        if (
+            len(series_ids) * (span.end_ms - span.start_ms) // USUAL_INTERVAL_MS < _MUCH
+            or not self._database.to_spare()
+        ):
             return await read_samples(connection, series_ids, span, most=most)
         snapshot = await connection.fetchval(_SQL["export_snapshot"])
         async with self._database.connection() as other, same_snapshot(other, snapshot):
@@ -62,21 +65,10 @@ class SampleReader:
         earlier, later = (_raised(part) for part in parts)
         if len(earlier) + len(later) > span.max_samples:
             raise TooManySamplesError
-        return await asyncio.to_thread(_joined, earlier, later)
+        return await asyncio.to_thread(gathered, [earlier, later], series_ids, (span.start_ms, span.end_ms))
 
 
 def _raised(part: Runs | BaseException) -> Runs:
     if isinstance(part, BaseException):
         raise part
     return part
-
-
-def _joined(earlier: Runs, later: Runs) -> Runs:
-    """Put later samples of the same series behind earlier ones."""
-    offsets = earlier.offsets + later.offsets
-    at = offsets[:-1].copy()
-    ts, bits = np.empty((2, int(offsets[-1])), np.int64)
-    for runs in (earlier, later):
-        values, counts = runs.values.view(np.int64), np.diff(runs.offsets)
-        kernels.move(runs.ts, values, runs.offsets[:-1].copy(), counts, at, ts, bits, 0, len(runs.series))
-    return Runs(earlier.series, offsets, ts, bits.view(np.float64))

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import replace
 from itertools import chain
@@ -107,12 +108,18 @@ class DatabaseSource:
         """
         if await asyncio.to_thread(self.cache.view().holds, number, wanted):
             return 0
+        async with self._session() as (_, session):
+            return await session.fill(number, wanted)
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[tuple[PoolConnectionProxy, Session]]:
+        """Read one state of the database, and what is remembered of it."""
         async with (
             self._database.connection() as connection,
             one_snapshot(connection),
             self.cache.session(connection) as session,
         ):
-            return await session.fill(number, wanted)
+            yield connection, session
 
     def _remembered(
         self, selections: Sequence[Selection], view: Session, max_samples: int
@@ -206,11 +213,7 @@ class DatabaseSource:
     async def _read(self, found: dict[Selection, Found], max_samples: int) -> dict[Selection, Samples]:
         """Read the samples of all selections from one snapshot of the database."""
         samples = {}
-        async with (
-            self._database.connection() as connection,
-            one_snapshot(connection),
-            self.cache.session(connection) as session,
-        ):
+        async with self._session() as (connection, session):
             for selection, rows in found.items():
                 with usage.current().reading(selection, len(rows)):
                     samples[selection] = await self._read_one(connection, session, selection, rows, max_samples)

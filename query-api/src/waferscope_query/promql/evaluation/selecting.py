@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from waferscope_query.promql.errors import TooManySamplesError
 from waferscope_query.promql.evaluation.context import Context
-from waferscope_query.promql.evaluation.kernels import instant, starts
+from waferscope_query.promql.evaluation.kernels import instant
 from waferscope_query.promql.evaluation.kernels.native import windows as native
 from waferscope_query.promql.evaluation.reset_hints import without_reset_hints
 from waferscope_query.promql.evaluation.values import Vector, Windows
@@ -66,7 +66,7 @@ def sample_starts(node: VectorSelector, context: Context) -> Vector:
     values, present = context.cells(len(samples.labels))
     times, lookback, stale = looked_up_times(node, context), context.limits.lookback_ms, stale_markers(samples)
     context.over_blocks(
-        len(values), starts.newest,
+        len(values), instant.newest,
         samples.offsets, samples.ts, known_starts(samples), stale, times, lookback, values, present,
     )  # fmt: skip
     return vector_of(samples, values / 1000, present)
@@ -84,7 +84,7 @@ def times_of_newest(
     taken, present = context.cells(len(samples.labels))
     lookback, stale = context.limits.lookback_ms, stale_markers(samples)
     context.over_blocks(
-        len(taken), instant.newest_times, samples.offsets, samples.ts, stale, times, lookback, taken, present
+        len(taken), instant.newest, samples.offsets, samples.ts, samples.ts, stale, times, lookback, taken, present
     )
     return taken, present
 

@@ -28,21 +28,21 @@ def restarted_after(limit: int, start: int, at: int) -> bool:
 
 
 @kernel
-def find_resets(offsets: Ints, ts: Ints, values: Floats, starts: Ints, out: Bools, overlaps: Bools) -> None:
-    """Fill before which samples a counter of floats was reset, and which starts lie before the sample before."""
-    for i in range(len(offsets) - 1):
-        for k in range(offsets[i] + 1, offsets[i + 1]):
-            out[k] = values[k] < values[k - 1] or restarted(starts[k - 1], ts[k - 1], starts[k], ts[k])
-            overlaps[k] = 0 != starts[k] < ts[k - 1] and starts[k] != starts[k - 1]
-
-
-@kernel
 def find_restarts(offsets: Ints, ts: Ints, starts: Ints, out: Bools, overlaps: Bools) -> None:
-    """Add to `out` before which samples a counter began anew; fill `overlaps` as `find_resets` does."""
+    """Add to `out` before which samples a counter began anew; fill which starts lie before the sample before."""
     for i in range(len(offsets) - 1):
         for k in range(offsets[i] + 1, offsets[i + 1]):
             out[k] |= restarted(starts[k - 1], ts[k - 1], starts[k], ts[k])
             overlaps[k] = 0 != starts[k] < ts[k - 1] and starts[k] != starts[k - 1]
+
+
+@kernel
+def find_resets(offsets: Ints, ts: Ints, values: Floats, starts: Ints, out: Bools, overlaps: Bools) -> None:
+    """Fill before which samples a counter of floats was reset, and which starts lie before the sample before."""
+    for i in range(len(offsets) - 1):
+        for k in range(offsets[i] + 1, offsets[i + 1]):
+            out[k] = values[k] < values[k - 1]
+    find_restarts(offsets, ts, starts, out, overlaps)
 
 
 @kernel
@@ -147,19 +147,3 @@ def last_two(
             change = values[high - 1] if resets[high - 1] else values[high - 1] - values[high - 2]
             out[i, j] = change / ((ts[high - 1] - ts[high - 2]) / 1000)
             present[i, j] = True
-
-
-@kernel
-def newest(
-    offsets: Ints, ts: Ints, starts: Ints, stale: Bools, times: Ints, lookback: int,
-    out: Floats, present: Bools, first: int, last: int,
-) -> None:  # fmt: skip
-    """Fill the newest samples' starts in ms."""
-    for i in range(first, last):
-        after, end = offsets[i], offsets[i + 1]
-        for j in range(len(times)):
-            after = advance(ts, after, end, times[j])
-            found = after - 1
-            if found >= offsets[i] and ts[found] > times[j] - lookback and not stale[found]:
-                out[i, j] = starts[found]
-                present[i, j] = True
