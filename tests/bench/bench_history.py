@@ -4,8 +4,6 @@ import asyncio
 import statistics
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,9 +12,8 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from asked.service import client_of
 from ingest.servers import servers
-from support.ports import free_port
-from support.processes import waferscope
 
 from waferscope_schemas.migrate import migrate
 
@@ -57,7 +54,7 @@ def main() -> None:
     with servers() as urls:
         for name, url in urls.items():
             asyncio.run(_fill(url))
-            with _service(url) as client:
+            with client_of(url) as client:
                 took = [_ask(client, expr, series) for _, expr, series in CASES]
             print(f"| {name} | {' | '.join(f'{ms:.0f}' for ms in took)} |", flush=True)
 
@@ -73,19 +70,6 @@ async def _fill(url: str) -> None:
         await connection.execute("vacuum analyze wafer.rollup_1h, wafer.series")
     finally:
         await connection.close()
-
-
-@contextmanager
-def _service(url: str) -> Iterator[httpx.Client]:
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    env = {"WAFERSCOPE_DATABASE_URL": url, "WAFERSCOPE_QUERY_PORT": str(port)}
-    with (
-        waferscope("serve", "query", env=env) as process,
-        httpx.Client(base_url=address, timeout=120, headers={"Accept-Encoding": "identity"}) as client,
-    ):
-        process.wait_healthy(f"{address}/v1/readyz", within_s=120)
-        yield client
 
 
 def _ask(client: httpx.Client, expr: str, series: int) -> float:

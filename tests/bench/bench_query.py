@@ -5,8 +5,6 @@ import math
 import statistics
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +27,9 @@ from asked.load import (
     fill_site,
     instant_ms,
 )
+from asked.service import client_of
 from ingest.prometheus import prometheus
 from ingest.servers import servers
-from support.ports import free_port
-from support.processes import waferscope
 
 STEPS = 240
 ROUNDS = 9
@@ -94,23 +91,9 @@ def main() -> None:
             with prometheus() as other:
                 if other:
                     fill_other(other.url)
-                with _service(url) as client, httpx.Client(base_url=other.url if other else "", timeout=120) as theirs:
+                with client_of(url) as client, httpx.Client(base_url=other.url if other else "", timeout=120) as theirs:
+                    _wait_until_warm(client)
                     _report(name, Server(client, url), Server(theirs, other.url) if other else None)
-
-
-@contextmanager
-def _service(url: str) -> Iterator[httpx.Client]:
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    with (
-        waferscope(
-            "serve", "query", env={"WAFERSCOPE_DATABASE_URL": url, "WAFERSCOPE_QUERY_PORT": str(port)}
-        ) as process,
-        httpx.Client(base_url=address, timeout=120, headers={"Accept-Encoding": "identity"}) as client,
-    ):
-        process.wait_healthy(f"{address}/v1/readyz", within_s=120)
-        _wait_until_warm(client)
-        yield client
 
 
 def _wait_until_warm(client: httpx.Client) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psutil
 from support.ports import free_port
 from support.processes import waferscope
@@ -18,6 +19,16 @@ def service(database_url: str, **env: str) -> Iterator[tuple[str, psutil.Process
     with waferscope("serve", "query", env=env) as process:
         process.wait_healthy(f"{address}/v1/readyz", within_s=300)
         yield address, psutil.Process(process.pid)
+
+
+@contextmanager
+def client_of(database_url: str) -> Iterator[httpx.Client]:
+    """Run a query service on a database; yield a client that wants plain answers."""
+    with (
+        service(database_url) as (address, _),
+        httpx.Client(base_url=address, timeout=120, headers={"Accept-Encoding": "identity"}) as client,
+    ):
+        yield client
 
 
 def most_resident(process: psutil.Process) -> float:
